@@ -1,0 +1,1 @@
+"""What is assembled: families of backbones cut into components."""

@@ -1,0 +1,1 @@
+"""The nouns of the papers as frozen values; standard library only."""

@@ -1,0 +1,164 @@
+"""What the trainer is asked to do and what it answers: ids and numbers, never tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from taskgrove.domain.hparams import HparamValue
+from taskgrove.domain.ids import AgentName, BlobId, ComponentId, ModelId, SlotName, TaskName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Use a published component as it is: frozen, no gradient."""
+
+    component: ComponentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clone:
+    """Train a copy of a published component, with its momentum when it has one.
+
+    Attributes:
+        resize: Resample the copy to the slot's shape (position embedding at another resolution);
+            its momentum then starts at zero.
+    """
+
+    component: ComponentId
+    momentum: BlobId | None = None
+    resize: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """Train a newly initialised component (a head, an adapter)."""
+
+
+Origin = Share | Clone | Fresh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """How every child of an experiment is trained; part of the experiment, never searched.
+
+    Attributes:
+        cycles: Train cycles per child; each ends with a validation (000, Algorithm 1, line 27).
+        samples_cap: Training images per cycle at most; a cycle is min(one epoch, this).
+        batch_size: Images per step.
+        val_cap: Validation images used for selection at most, the first of the split.
+        precision: `fp32` or `bf16` (fp32 master weights, bf16 arithmetic).
+        threads: CPU threads per job; part of the experiment since float sums depend on it.
+    """
+
+    cycles: int = 4
+    samples_cap: int = 51_200
+    batch_size: int = 512
+    val_cap: int = 5_120
+    precision: str = "fp32"
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainJob:
+    """Train one child.
+
+    Attributes:
+        agent, task, iteration, generation, child: Its position in the search.
+        member: The backbone.
+        slots: Slot names in order, each with where its parameters come from.
+        num_classes: Width of the head.
+        hparams: Of optimiser, preprocessing and architecture, by dotted name.
+        seed: Of initialisation, data order and augmentation.
+        bar: Least validation accuracy worth keeping; below it nothing is written.
+        config: See `TrainConfig`.
+        parent: Whose child it is.
+        mutations: Applied to the parent; for the record.
+        mu: The child's own mutation probabilities; for the record.
+        flops: Of one image's forward pass.
+    """
+
+    agent: AgentName
+    task: TaskName
+    iteration: int
+    generation: int
+    child: int
+    member: str
+    slots: tuple[tuple[SlotName, Origin], ...]
+    num_classes: int
+    hparams: Mapping[str, HparamValue]
+    seed: int
+    bar: float
+    config: TrainConfig
+    parent: ModelId
+    mutations: tuple[str, ...] = ()
+    mu: Mapping[str, float] = field(default_factory=dict)
+    flops: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a job wrote for one trainable slot."""
+
+    component: ComponentId
+    momentum: BlobId | None
+    num_params: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """What training a child gave.
+
+    Attributes:
+        quality: Best validation accuracy over the cycles, in [0, 1]; the newest of equals.
+        best_cycle: 1-based cycle that reached it; its parameters were kept.
+        trained: What was written, by slot; empty when the bar was not reached.
+        losses: Mean training loss of each cycle.
+        accuracies: Validation accuracy after each cycle.
+        samples: Training images used.
+        val_samples: Images `quality` was measured on.
+    """
+
+    quality: float
+    best_cycle: int
+    trained: Mapping[SlotName, Trained]
+    losses: tuple[float, ...]
+    accuracies: tuple[float, ...]
+    samples: int
+    val_samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFailed:
+    """A child that could not be trained; data, not a crash.
+
+    Attributes:
+        kind: `diverged` (non-finite loss or logits), `out_of_memory` or `error`.
+        text: What happened, in one or two sentences.
+        seed: Of the job, to try it again.
+    """
+
+    kind: str
+    text: str
+    seed: int
+
+
+Outcome = TrainResult | JobFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A job with its outcome: what agents are told."""
+
+    job: TrainJob
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateJob:
+    """Measure a published model's accuracy on a whole split of its task."""
+
+    model: ModelId
+    split: str
+    precision: str = "fp32"
+    threads: int = 2

@@ -1,0 +1,56 @@
+"""What a storage backend is: five verbs on keys and bytes; everything else is written once above it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a listing says of one object: its key, size in bytes and modification time (s, epoch)."""
+
+    key: str
+    size_bytes: int
+    mtime: float
+
+
+class AbstractBackend(ABC):
+    """Byte storage by key; keys are `/`-separated ASCII paths without `..`.
+
+    Safe for concurrent use by any number of threads and processes. Errors of the operating system
+    leave as `StorageFullError`, `StorageAccessError` or `EnvironmentFailure`, and after any error
+    the object is either whole or absent under its key.
+    """
+
+    name: ClassVar[str]
+    """Registered name."""
+    summary: ClassVar[str]
+    """One line for `taskgrove list backends`."""
+
+    @abstractmethod
+    def get(self, key: str) -> bytes | None:
+        """The object's bytes, or None when there is none."""
+
+    @abstractmethod
+    def put_new(self, key: str, data: bytes) -> bool:
+        """Create the object, exclusively, atomically and durably: it survives a power cut.
+
+        Returns:
+            True when this call created it. False means "look at what is there": it may be
+            another writer's, or one's own after a lost reply.
+        """
+
+    @abstractmethod
+    def put(self, key: str, data: bytes) -> None:
+        """Create or replace the object, atomically and durably."""
+
+    @abstractmethod
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """Objects whose key starts with `prefix`, in any order; never on a hot path."""
+
+    @abstractmethod
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; keys without an object are ignored. Only collectors of garbage call it."""

@@ -1,0 +1,1 @@
+"""What to learn: tasks, where their images come from, and how images are prepared."""
