@@ -1,1 +1,45 @@
-"""Taskgrove."""
+"""Taskgrove: one multitask model that grows for ever.
+
+Example:
+    >>> import taskgrove
+    >>> grove = taskgrove.create("grove/", root="vit-ti3")  # doctest: +SKIP
+    >>> grove.add_task("digits", taskgrove.arrays(x, y))  # doctest: +SKIP
+    >>> grove.grow(agent="mu2net_plus", iterations=2)  # doctest: +SKIP
+    >>> grove.predict("digits", images).names  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from taskgrove.version import __version__
+
+if TYPE_CHECKING:
+    from taskgrove.experiment.api import create as create
+    from taskgrove.experiment.api import open as open
+    from taskgrove.experiment.decode import read_experiment as read_experiment
+    from taskgrove.experiment.grove import Grove as Grove
+    from taskgrove.experiment.spec import ScoreSpec as ScoreSpec
+    from taskgrove.experiment.spec import TrainSpec as TrainSpec
+    from taskgrove.tasks.sources.arrays import arrays as arrays
+
+# Names are imported on first use: the command line answers `--help` without loading torch, and the
+# rooms that may not import torch do not do so through this file.
+_HOMES = {
+    "Grove": "taskgrove.experiment.grove",
+    "ScoreSpec": "taskgrove.experiment.spec",
+    "TrainSpec": "taskgrove.experiment.spec",
+    "arrays": "taskgrove.tasks.sources.arrays",
+    "create": "taskgrove.experiment.api",
+    "open": "taskgrove.experiment.api",
+    "read_experiment": "taskgrove.experiment.decode",
+}
+
+__all__ = ["Grove", "ScoreSpec", "TrainSpec", "__version__", "arrays", "create", "open", "read_experiment"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return vars(import_module(_HOMES[name]))[name]
+    raise AttributeError(f"module 'taskgrove' has no attribute {name!r}; it has {', '.join(__all__)}")

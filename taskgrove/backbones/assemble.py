@@ -46,8 +46,7 @@ class Network(nn.Module):
 
     def tensors(self, slot: SlotName) -> dict[str, nn.Parameter]:
         """The parameters of one slot by name."""
-        parameters = self.components[slot]
-        return {name: parameters.get_parameter(name) for name, _ in parameters.named_parameters()}
+        return dict(self.components[slot].named_parameters())
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Logits (B, K) of images (B, 3, H, W) in [-1, 1], computed in the images' dtype."""

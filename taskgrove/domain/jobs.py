@@ -71,6 +71,7 @@ class TrainJob:
         hparams: Of optimiser, preprocessing and architecture, by dotted name.
         seed: Of initialisation, data order and augmentation.
         bar: Least validation accuracy worth keeping; below it nothing is written.
+        factor: The agent's cost factor: score = quality x factor.
         config: See `TrainConfig`.
         parent: Whose child it is.
         mutations: Applied to the parent; for the record.
@@ -89,6 +90,7 @@ class TrainJob:
     hparams: Mapping[str, HparamValue]
     seed: int
     bar: float
+    factor: float
     config: TrainConfig
     parent: ModelId
     mutations: tuple[str, ...] = ()
@@ -156,9 +158,8 @@ class Completed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateJob:
-    """Measure a published model's accuracy on a whole split of its task."""
+    """Measure a published model's accuracy on a whole split of its task, in float32."""
 
     model: ModelId
     split: str
-    precision: str = "fp32"
     threads: int = 2

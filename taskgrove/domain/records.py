@@ -65,6 +65,10 @@ class Component:
     last_task: TaskName | None = None
 
 
+UNIDENTIFIED = ModelId("")
+"""The id of a model before `identified`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """Ordered components with everything needed to run, explain and continue them.
@@ -92,7 +96,7 @@ class Model:
     num_classes: int
     components: tuple[Component, ...]
     hparams: Mapping[str, HparamValue]
-    id: ModelId = ModelId("")
+    id: ModelId = UNIDENTIFIED
     task: TaskName | None = None
     mu: Mapping[str, float] = field(default_factory=dict)
     parent: ModelId | None = None
@@ -119,7 +123,7 @@ class Model:
 
 def identified(model: Model) -> Model:
     """The model with its id: sha256 of the canonical JSON of its other fields."""
-    fields = asdict(replace(model, id=ModelId("")))
+    fields = asdict(replace(model, id=UNIDENTIFIED))
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return replace(model, id=ModelId(hashlib.sha256(text.encode()).hexdigest()))
 
@@ -246,5 +250,3 @@ class Commit:
     time: float
     operation: Operation
     seconds: Mapping[str, float] = field(default_factory=dict)
-
-

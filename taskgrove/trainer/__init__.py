@@ -1,1 +1,1 @@
-""""""
+"""Who executes: the only code that takes gradient steps."""

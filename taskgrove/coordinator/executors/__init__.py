@@ -1,1 +1,13 @@
-""""""
+"""Where jobs run: one line per file."""
+
+from __future__ import annotations
+
+from taskgrove.coordinator.base import AbstractExecutor
+from taskgrove.coordinator.executors.inline import InlineExecutor
+from taskgrove.domain.registry import Registry
+
+EXECUTORS: Registry[type[AbstractExecutor]] = Registry(
+    "executor", "taskgrove.executors", {executor.name: executor for executor in (InlineExecutor,)}
+)
+
+__all__ = ["EXECUTORS"]

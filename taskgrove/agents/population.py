@@ -1,0 +1,71 @@
+"""The active population of a task iteration and the sampling of parents from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from taskgrove.domain.ids import ModelId, TaskName
+from taskgrove.domain.records import Model
+from taskgrove.domain.view import SystemView
+from taskgrove.scoring.accounting import accounted_params
+from taskgrove.scoring.base import AbstractScore, Cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A model of the active task with its score at the iteration's view."""
+
+    model: Model
+    score: float
+
+
+def score_of(model: Model, view: SystemView, score: AbstractScore) -> float:
+    """The score of a model at a view; siblings of the active population do not count as sharers."""
+    accounted = accounted_params(model, view, count_roots=score.count_roots)
+    return score.score(model.quality, Cost(accounted_params=accounted, flops=model.flops))
+
+
+def incumbents(task: TaskName, view: SystemView, score: AbstractScore) -> tuple[Member, ...]:
+    """The population with which an iteration begins: the task's published model, if any."""
+    best = view.best(task)
+    return () if best is None else (Member(model=best, score=score_of(best, view, score)),)
+
+
+def others_of(task: TaskName, view: SystemView, member: str) -> tuple[Model, ...]:
+    """All other models of the system that have the same backbone, roots first."""
+    return tuple(m for m in view.published() if m.task != task and m.member == member)
+
+
+def ranked(population: Sequence[Member]) -> tuple[Member, ...]:
+    """By score, best first; of equals the one that came last is first."""
+    newest_first = population[::-1]
+    return tuple(sorted(newest_first, key=lambda member: -member.score))
+
+
+def sample_parent(
+    population: Sequence[Member],
+    others: Sequence[Model],
+    selections: Mapping[ModelId, int],
+    rng: Random,
+) -> Model:
+    """A parent as in µ2Net+ (Gesmundo, 2022), Algorithm 1, lines 6 to 16.
+
+    Candidates are the active population by descending score, then all other models in random
+    order; each is taken with probability 0.5^(number of times it was selected for the task). If
+    none is, any of them is, uniformly.
+
+    Args:
+        population: Models of the active task.
+        others: All other models of the system, roots included.
+        selections: How often each was the parent of a child for the task, ever.
+        rng: Of this child alone.
+    """
+    shuffled = list(others)
+    rng.shuffle(shuffled)
+    candidates = [*(member.model for member in ranked(population)), *shuffled]
+    for candidate in candidates:
+        if 0.5 ** selections.get(candidate.id, 0) > rng.random():
+            return candidate
+    return rng.choice(candidates)

@@ -1,0 +1,74 @@
+"""Commands that begin: a system, and its tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from taskgrove.cli.output import GroveArgument, JsonOption, emit, out, reading
+from taskgrove.domain.records import TaskSpec
+from taskgrove.experiment.api import create
+from taskgrove.experiment.api import open as open_grove
+
+task_app = typer.Typer(no_args_is_help=True, help="Add tasks and list them.")
+
+
+def init(
+    grove: GroveArgument,
+    root: Annotated[str, typer.Option(help="Backbone of the root model.")] = "vit-ti3",
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights file (safetensors or AugReg npz); random without.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random initialisation.")] = 0,
+) -> None:
+    """Make a new system that holds nothing but its root model."""
+    made = create(grove, root=root, weights=None if weights is None else str(weights), seed=seed)
+    view = made.view()
+    model = view.models[view.roots[0]]
+    origin = "random initialisation" if weights is None else str(weights)
+    out.print(f"{grove}: root {model.member}, {model.num_params:,} parameters, {origin}.")
+
+
+@task_app.command("add")
+def add(
+    grove: GroveArgument,
+    name: Annotated[str, typer.Argument(help="Unique in the system.")],
+    source: Annotated[str, typer.Argument(help="e.g. npz:mnist.npz, folder:photos, glyphs:greek.")],
+    train: Annotated[str | None, typer.Option(help="e.g. 'train[5%:]'.")] = None,
+    val: Annotated[str | None, typer.Option(help="e.g. 'train[:5%]'.")] = None,
+    test: Annotated[str | None, typer.Option(help="e.g. 'test'.")] = None,
+    allow_overlap: Annotated[bool, typer.Option(help="Accept splits that share images.")] = False,
+) -> None:
+    """Add a task; its images are read once to check them."""
+    given = {"train": train, "val": val, "test": test}
+    splits = {role: text for role, text in given.items() if text is not None}
+    spec = open_grove(grove).add_task(name, source, splits or None, allow_overlap=allow_overlap)
+    sizes = ", ".join(f"{role} {size:,} ({spec.splits[role]})" for role, size in spec.sizes.items())
+    out.print(f"{name}: {spec.num_classes} classes; {sizes}.", highlight=False)
+
+
+@task_app.command("list")
+def list_tasks(grove: GroveArgument, json: JsonOption = False) -> None:
+    """List the tasks with their sources and splits."""
+    tasks = tuple(reading(grove).view().tasks.values())
+    table = Table("task", "classes", "train", "val", "test", "image", "source")
+    for spec in tasks:
+        sizes = (f"{spec.sizes[role]:,}" for role in ("train", "val", "test"))
+        shape = "×".join(str(n) for n in spec.image_shape)
+        table.add_row(spec.name, str(spec.num_classes), *sizes, shape, spec.source)
+    emit(table, [_as_json(spec) for spec in tasks], as_json=json)
+
+
+def _as_json(spec: TaskSpec) -> dict[str, object]:
+    return {
+        "task": spec.name,
+        "classes": spec.num_classes,
+        "sizes": dict(spec.sizes),
+        "splits": dict(spec.splits),
+        "image_shape": list(spec.image_shape),
+        "source": spec.source,
+        "fingerprint": spec.fingerprint,
+    }

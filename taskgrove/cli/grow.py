@@ -1,0 +1,87 @@
+"""Commands that grow a system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, err, pairs
+from taskgrove.cli.progress import GrowDisplay
+from taskgrove.experiment.api import open as open_grove
+from taskgrove.experiment.api import open_or_create
+from taskgrove.experiment.decode import read_experiment
+from taskgrove.experiment.grove import Grove
+from taskgrove.experiment.spec import ScoreSpec, TrainSpec
+from taskgrove.reports.table import as_json, as_rich, per_task, totals
+
+StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the system; made when missing.")]
+ReportOption = Annotated[Path | None, typer.Option(help="Also write a report into this folder.")]
+
+
+def grow(
+    grove: GroveArgument,
+    agent: Annotated[str, typer.Option(help="Search method; see `taskgrove list agents`.")] = "mu2net_plus",
+    iterations: Annotated[int, typer.Option(help="Task iterations per task.")] = 2,
+    task: Annotated[list[str] | None, typer.Option(help="Only these tasks; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(help="Every seed derives from it.")] = 0,
+    scale: Annotated[float, typer.Option(help="Cost factor s of the score; 1 is quality alone.")] = 1.0,
+    cycles: Annotated[int, typer.Option(help="Train cycles per child.")] = 4,
+    samples_cap: Annotated[int, typer.Option(help="Training images per cycle at most.")] = 51_200,
+    batch_size: Annotated[int, typer.Option(help="Images per step.")] = 512,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    option: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE of the method, e.g. generations=4.")
+    ] = None,
+    default: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE of a hyperparameter's default, e.g. opt.lr=0.05.")
+    ] = None,
+    device: DeviceOption = "auto",
+    executor: Annotated[str, typer.Option(help="See `taskgrove list executors`.")] = "inline",
+    json: JsonOption = False,
+) -> None:
+    """Evolve the tasks' models; the same command continues a run that was interrupted."""
+    system = open_grove(grove)
+    with GrowDisplay(err, quiet=json) as display:
+        system.grow(
+            agent=agent,
+            iterations=iterations,
+            tasks=tuple(task or ()),
+            seed=seed,
+            score=ScoreSpec(scale=scale),
+            train=TrainSpec(
+                cycles=cycles, samples_cap=samples_cap, batch_size=batch_size, precision=precision
+            ),
+            defaults=pairs(default or [], "--default"),
+            device=device,
+            executor=executor,
+            observe=display.observe,
+            watch=display.watch,
+            options=pairs(option or [], "--option"),
+        )
+    show(system, json=json)
+
+
+def run(
+    experiment: Annotated[Path, typer.Argument(help="A TOML file.")],
+    store: StoreOption,
+    report: ReportOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Carry out an experiment from one file: root, tasks, search; or continue it."""
+    spec = read_experiment(experiment)
+    system = open_or_create(store, spec.root)
+    with GrowDisplay(err, quiet=json) as display:
+        system.run(spec, display.observe, display.watch)
+    show(system, json=json)
+    if report is not None:
+        page = system.report(report, title=spec.name)[0]
+        err.print(f"Report: {page}", highlight=False)
+
+
+def show(system: Grove, *, json: bool) -> None:
+    """Print the per-task table of a system."""
+    view, evaluations = system.view(), system.evaluations()
+    rows, total = per_task(view, evaluations), totals(view, evaluations)
+    emit(as_rich(rows, total), as_json(rows, total), as_json=json)

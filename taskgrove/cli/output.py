@@ -1,0 +1,59 @@
+"""How commands answer: tables for people, JSON for programs, one friendly line for errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console, RenderableType
+
+from taskgrove.experiment.api import open as open_grove
+from taskgrove.experiment.grove import Grove
+
+GroveArgument = Annotated[Path, typer.Argument(metavar="GROVE", help="Folder of the system.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+
+_WIDTH = None if sys.stdout.isatty() else 120
+"""Of tables that go into a file or a pipe, which have no width of their own."""
+
+out = Console(width=_WIDTH)
+err = Console(stderr=True)
+
+
+def emit(shown: RenderableType, data: object, *, as_json: bool) -> None:
+    """Print a table, or with `as_json` the same data as one JSON value."""
+    if as_json:
+        sys.stdout.write(json.dumps(data, indent=1, default=str) + "\n")
+    else:
+        out.print(shown)
+
+
+def reading(grove: Path) -> Grove:
+    """The system, only to be read."""
+    return open_grove(grove, writable=False)
+
+
+def pairs(texts: list[str], option: str) -> dict[str, bool | int | float | str]:
+    """`name=value` options as values: true, false, numbers, or text."""
+    values: dict[str, bool | int | float | str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint=option)
+        values[name] = _value(value)
+    return values
+
+
+def _value(text: str) -> bool | int | float | str:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,82 @@
+"""Commands that use a task's model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from rich.table import Table
+
+from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, reading
+from taskgrove.domain.errors import BadValueError
+from taskgrove.domain.ids import TaskName
+from taskgrove.reports.quantities import percent
+
+
+def predict(
+    grove: GroveArgument,
+    task: Annotated[str, typer.Argument(help="Whose model answers.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or .npy files of uint8 images.")],
+    device: DeviceOption = "cpu",
+    json: JsonOption = False,
+) -> None:
+    """Classify images with a task's model."""
+    system = reading(grove)
+    height, width, _ = system.view().task(TaskName(task)).image_shape
+    table = Table("image", "class", "probability")
+    data = []
+    for path in images:
+        found = system.predict(task, _read(path, (width, height)), device=device)
+        for i, (name, row) in enumerate(zip(found.names, found.probabilities, strict=True)):
+            label = f"{path}[{i}]" if path.suffix == ".npy" else str(path)
+            table.add_row(label, name, f"{percent(float(row.max()))} %")
+            data.append({"image": label, "class": name, "probability": float(row.max())})
+    emit(table, data, as_json=json)
+
+
+def evaluate(
+    grove: GroveArgument,
+    task: Annotated[list[str] | None, typer.Argument(help="All tasks with a model by default.")] = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Measure models on a whole split again, beside what was recorded when they were published."""
+    system = reading(grove)
+    view, recorded = system.view(), system.evaluations()
+    table = Table("task", "images", "accuracy", "recorded")
+    data = []
+    for name in task or list(view.bests):
+        found = system.evaluate(name, split, device=device)
+        before = recorded.get(found.model, {}).get(split)
+        known = None if before is None else before.accuracy
+        table.add_row(name, f"{found.num_samples:,}", f"{percent(found.accuracy)} %", f"{percent(known)} %")
+        data.append(
+            {
+                "task": name,
+                "split": split,
+                "images": found.num_samples,
+                "accuracy": found.accuracy,
+                "recorded": known,
+            }
+        )
+    emit(table, data, as_json=json)
+
+
+def _read(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Images of a file; photographs are brought to the size of the task's images."""
+    try:
+        if path.suffix == ".npy":
+            array: NDArray[np.uint8] = np.load(path, allow_pickle=False)
+            return array
+        with Image.open(path) as image:
+            grey = image.mode in ("1", "L", "LA", "I;16")
+            return np.asarray(image.convert("L" if grey else "RGB").resize(size, Image.Resampling.BILINEAR))
+    except FileNotFoundError as error:
+        raise BadValueError(f"There is no file {path}.") from error
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        raise BadValueError(f"{path} cannot be read as an image: {error}") from error

@@ -1,0 +1,93 @@
+"""What an executor is, what is executed, and what observers hear."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, ParamSpec, TypeVar
+
+from taskgrove.domain.ids import TaskName
+from taskgrove.domain.jobs import EvaluateJob, Outcome, TrainJob
+from taskgrove.domain.records import Evaluation
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AbstractExecutor(ABC):
+    """Runs calls somewhere; a subset of `concurrent.futures.Executor`.
+
+    The calls are idempotent: the store makes a repeated job harmless.
+    """
+
+    name: ClassVar[str]
+    """Registered name."""
+    summary: ClassVar[str]
+    """One line for `taskgrove list executors`."""
+
+    @abstractmethod
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Schedule a call; an exception it raises comes out of the future."""
+
+    @abstractmethod
+    def shutdown(self) -> None:
+        """Wait for what runs and free what is held."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What the coordinator may have executed; handed to it since it may not import the trainer."""
+
+    train: Callable[[TrainJob], Outcome]
+    evaluate: Callable[[EvaluateJob], Evaluation]
+
+
+class Stage(StrEnum):
+    """What has just happened."""
+
+    BEGUN = "begun"
+    """A task iteration was begun, or taken up again where it was interrupted."""
+    CHILD = "child"
+    """A child was trained and recorded."""
+    ENDED = "ended"
+    """A task iteration ended and the task's model was published."""
+    EVALUATED = "evaluated"
+    """A published model was tested."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something an observer may show.
+
+    Attributes:
+        stage: What has happened.
+        task, iteration: Where.
+        generation, child: Of the child just recorded, from 0.
+        done, total: Children of the whole run.
+        best: Best validation accuracy of the task so far; None before the first.
+        quality: Of this child; None when its training failed.
+        accepted: Whether the child was.
+        recovered: Whether it was read from the log instead of trained.
+        accuracy: Test accuracy, at `EVALUATED`.
+        text: What a person should know besides.
+    """
+
+    stage: Stage
+    task: TaskName
+    iteration: int
+    done: int
+    total: int
+    generation: int = 0
+    child: int = 0
+    best: float | None = None
+    quality: float | None = None
+    accepted: bool = False
+    recovered: bool = False
+    accuracy: float | None = None
+    text: str = ""
+
+
+Observe = Callable[[Event], Any]

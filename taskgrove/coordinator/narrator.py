@@ -1,0 +1,94 @@
+"""Turns what the coordinator does into events with running totals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from taskgrove.coordinator.base import Event, Observe, Stage
+from taskgrove.domain.ids import TaskName
+from taskgrove.domain.jobs import Completed, TrainResult
+from taskgrove.domain.records import Evaluation, Model
+
+
+@dataclass(slots=True)
+class Narrator:
+    """Counts children and remembers each task's best validation accuracy, for observers only."""
+
+    observe: Observe
+    total: int = 0
+    done: int = 0
+    best: dict[TaskName, float] = field(default_factory=dict)
+
+    def incumbents(self, published: Mapping[TaskName, Model]) -> None:
+        """Start from the models that tasks already have."""
+        self.best.update({task: model.quality for task, model in published.items()})
+
+    def begun(self, task: TaskName, iteration: int, recovered: int) -> None:
+        """A task iteration was begun, or taken up with `recovered` children from the log."""
+        text = f"taken up with {recovered} recorded children" if recovered else ""
+        self.observe(
+            Event(
+                stage=Stage.BEGUN,
+                task=task,
+                iteration=iteration,
+                done=self.done,
+                total=self.total,
+                best=self.best.get(task),
+                recovered=recovered > 0,
+                text=text,
+            )
+        )
+
+    def child(self, completed: Completed, *, accepted: bool, recovered: bool) -> None:
+        """A child was trained, or read from the log."""
+        job, outcome = completed.job, completed.outcome
+        quality = outcome.quality if isinstance(outcome, TrainResult) else None
+        if accepted and quality is not None:
+            self.best[job.task] = max(self.best.get(job.task, 0.0), quality)
+        self.done += 1
+        self.observe(
+            Event(
+                stage=Stage.CHILD,
+                task=job.task,
+                iteration=job.iteration,
+                done=self.done,
+                total=self.total,
+                generation=job.generation,
+                child=job.child,
+                best=self.best.get(job.task),
+                quality=quality,
+                accepted=accepted,
+                recovered=recovered,
+                text="" if isinstance(outcome, TrainResult) else outcome.text,
+            )
+        )
+
+    def ended(self, task: TaskName, iteration: int, model: Model | None) -> None:
+        """The task's model was published."""
+        if model is not None:
+            self.best[task] = model.quality
+        self.observe(
+            Event(
+                stage=Stage.ENDED,
+                task=task,
+                iteration=iteration,
+                done=self.done,
+                total=self.total,
+                best=self.best.get(task),
+            )
+        )
+
+    def evaluated(self, evaluation: Evaluation, iteration: int) -> None:
+        """A published model was tested."""
+        self.observe(
+            Event(
+                stage=Stage.EVALUATED,
+                task=evaluation.task,
+                iteration=iteration,
+                done=self.done,
+                total=self.total,
+                best=self.best.get(evaluation.task),
+                accuracy=evaluation.accuracy,
+            )
+        )

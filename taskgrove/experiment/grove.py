@@ -1,0 +1,326 @@
+"""The whole system as one object: what the command line and Python programs use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taskgrove.coordinator.base import Observe, Work
+from taskgrove.coordinator.executors import EXECUTORS
+from taskgrove.coordinator.loop import Coordinator
+from taskgrove.domain.errors import BadValueError, DuplicateNameError, StorePathError
+from taskgrove.domain.hparams import HparamValue
+from taskgrove.domain.ids import BlobId, ModelId, TaskName
+from taskgrove.domain.jobs import EvaluateJob
+from taskgrove.domain.records import AddRoot, AddTask, Evaluation, TaskSpec
+from taskgrove.domain.view import SystemView
+from taskgrove.experiment.build import build_device, build_root, build_run, build_train
+from taskgrove.experiment.spec import (
+    AgentSpec,
+    ExperimentSpec,
+    RootSpec,
+    ScoreSpec,
+    TaskEntry,
+    TrainSpec,
+    check_name,
+    digest,
+)
+from taskgrove.reports.report import write_report
+from taskgrove.serving.predict import Prediction, predict
+from taskgrove.store.base import AbstractBackend
+from taskgrove.store.store import Store
+from taskgrove.store.tensors import unpack
+from taskgrove.tasks.base import TaskData
+from taskgrove.tasks.load import describe, load_raw, normalise_source, reload
+from taskgrove.tasks.roles import cut_task, resolve_splits
+from taskgrove.tasks.sources.arrays import ArrayData
+from taskgrove.trainer.base import Watch
+from taskgrove.trainer.run import Trainer
+
+GROW_PREFIX = "grow-"
+
+
+class Grove:
+    """A multitask system that grows, in a store.
+
+    Make one with `taskgrove.create` or `taskgrove.open`.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @classmethod
+    def create(cls, backend: AbstractBackend, root: RootSpec) -> Grove:
+        """A new system that holds nothing but its root model.
+
+        A creation that was interrupted before the root was written is completed.
+
+        Raises:
+            StorePathError: There is a system already.
+            UnknownNameError: There is no such backbone.
+            WeightsError: The weights file does not fit the backbone.
+        """
+        scratch: dict[str, bytes] = {}
+        model = build_root(root, lambda data: _remember(scratch, data))
+        store = _create_or_resume(backend)
+        for data in scratch.values():
+            store.put_blob(data)
+        store.commit(AddRoot(model=model))
+        return cls(store)
+
+    @classmethod
+    def open(cls, backend: AbstractBackend, *, writable: bool = True) -> Grove:
+        """An existing system.
+
+        Raises:
+            StorePathError: There is no system.
+            StoreFormatError: It was written by another version of the format.
+            StoreCorruptError: Its log is damaged.
+        """
+        store = Store.open(backend, writable=writable)
+        if not store.refresh().roots:
+            raise StorePathError(
+                "The store has no root model: its creation was interrupted. Run `taskgrove init` again."
+            )
+        return cls(store)
+
+    def view(self) -> SystemView:
+        """The system as it is now."""
+        return self.store.refresh()
+
+    def add_task(
+        self,
+        name: str,
+        source: str | ArrayData,
+        splits: Mapping[str, str] | None = None,
+        *,
+        allow_overlap: bool = False,
+    ) -> TaskSpec:
+        """Add a task to be learned.
+
+        Args:
+            name: Unique in the system.
+            source: `<source>:<argument>`, e.g. `npz:mnist.npz`, or `taskgrove.arrays(...)`, which
+                is kept in the store.
+            splits: Expressions by role (`train`, `val`, `test`), e.g. `{"train": "train[5%:]"}`;
+                missing roles get the source's own splits, and validation is cut from train.
+            allow_overlap: Accept splits that share images, as some published experiments did.
+
+        Raises:
+            DuplicateNameError: The system has a task of that name.
+            TaskDataError: The data cannot be read or cannot be learned from.
+        """
+        check_name("a task", name)
+        if name in self.view().tasks:
+            raise DuplicateNameError(
+                f"There is a task named {name!r} already; tasks are never replaced. Choose another name."
+            )
+        blob: BlobId | None = None
+        if isinstance(source, ArrayData):
+            raw, text = source.raw, source.source
+        else:
+            raw, text = load_raw(source), source
+        chosen = resolve_splits(raw, splits)
+        data = cut_task(raw, chosen, allow_overlap=allow_overlap)
+        if isinstance(source, ArrayData):
+            blob = self.store.put_blob(source.packed)
+        spec = describe(TaskName(name), text, chosen, data, blob)
+        self.store.commit(AddTask(task=spec))
+        return spec
+
+    def task_data(self, name: TaskName) -> TaskData:
+        """A task's images and labels, read again from their source.
+
+        Raises:
+            UnknownNameError: There is no such task.
+            TaskDataError: The data is gone or has changed since the task was added.
+        """
+        spec = self.view().task(name)
+        return reload(spec, None if spec.data is None else self.store.get_blob(spec.data))
+
+    def grow(
+        self,
+        *,
+        agent: str = "mu2net_plus",
+        iterations: int = 2,
+        tasks: tuple[str, ...] = (),
+        seed: int = 0,
+        score: ScoreSpec | None = None,
+        train: TrainSpec | None = None,
+        defaults: Mapping[str, HparamValue] | None = None,
+        device: str = "auto",
+        executor: str = "inline",
+        observe: Observe = lambda _: None,
+        watch: Watch | None = None,
+        options: Mapping[str, HparamValue] | None = None,
+    ) -> SystemView:
+        """Evolve the models of all tasks, or of some.
+
+        A call that is interrupted is continued by the same call; once it has ended, the same call
+        adds as many iterations again.
+
+        Args:
+            agent: A registered search method.
+            iterations: Task iterations per task.
+            tasks: Names; all tasks by default.
+            seed: Every seed derives from it.
+            score: What to maximise; quality alone by default.
+            train: How children are trained.
+            defaults: Other default values for searched hyperparameters.
+            device: `auto`, `cpu`, `cuda` or `cuda:N`.
+            executor: A registered executor.
+            observe: Told of every child and iteration.
+            watch: Told after every train cycle.
+            options: The method's own settings, e.g. `{"generations": 4, "children": 8}`.
+        """
+        view = self.view()
+        names = tasks or tuple(view.tasks)
+        spec = ExperimentSpec(
+            name=GROW_PREFIX + "1",
+            seed=seed,
+            device=device,
+            executor=executor,
+            agent=AgentSpec(method=agent, iterations=iterations, options=options or {}),
+            score=score or ScoreSpec(),
+            train=train or TrainSpec(),
+            defaults=defaults or {},
+            tasks=tuple(TaskEntry(name=n, source=view.task(TaskName(n)).source) for n in names),
+        )
+        config = build_train(spec.train, build_device(spec.device))
+        identity = digest(spec, config.precision, config.threads)
+        name = _grow_name(view, identity, tuple(TaskName(n) for n in names), iterations)
+        return self._carry_out(replace(spec, name=name), observe, watch)
+
+    def run(
+        self, spec: ExperimentSpec, observe: Observe = lambda _: None, watch: Watch | None = None
+    ) -> SystemView:
+        """Carry out an experiment: add the tasks that are missing, then grow; or continue one.
+
+        Raises:
+            BadValueError: The store holds an experiment of that name with other settings, a task
+                of the same name with other data, or another root.
+        """
+        self._check_root(spec.root)
+        view = self.view()
+        for entry in spec.tasks:
+            known = view.tasks.get(TaskName(entry.name))
+            if known is None:
+                self.add_task(entry.name, entry.source, entry.splits())
+            else:
+                _check_same(known, entry)
+        return self._carry_out(spec, observe, watch)
+
+    def predict(self, task: str, images: NDArray[np.generic], *, device: str = "cpu") -> Prediction:
+        """Classify uint8 images with the task's published model; see `serving.predict`."""
+        return predict(self.view(), self._tensors, TaskName(task), images, device=build_device(device))
+
+    def evaluate(self, task: str, split: str = "test", *, device: str = "auto") -> Evaluation:
+        """Accuracy of the task's published model on a whole split, measured anew in float32."""
+        view = self.view()
+        view.task(TaskName(task))
+        model = view.best(TaskName(task))
+        if model is None:
+            raise BadValueError(f"Task {task!r} has no model yet; run `taskgrove grow` first.")
+        trainer = Trainer(self.store, self.task_data, build_device(device))
+        threads = build_train(TrainSpec(), build_device("cpu")).threads
+        return trainer.evaluate(EvaluateJob(model=model.id, split=split, threads=threads))
+
+    def evaluations(self) -> Mapping[ModelId, Mapping[str, Evaluation]]:
+        """Recorded accuracies by model and split; what agents never see."""
+        self.store.refresh()
+        return self.store.state.evaluations
+
+    def report(self, folder: Path, title: str = "Taskgrove") -> tuple[Path, ...]:
+        """Write tables and pictures of the system into a folder; returns the files."""
+        return write_report(folder, self.view(), list(self.store.history()), self.evaluations(), title)
+
+    def _carry_out(self, spec: ExperimentSpec, observe: Observe, watch: Watch | None) -> SystemView:
+        device = build_device(spec.device)
+        run = build_run(spec, self.view(), build_train(spec.train, device))
+        _check_continues(self.view(), run.start.experiment, run.start.digest)
+        trainer = Trainer(self.store, self.task_data, device, watch)
+        work = Work(train=trainer.train, evaluate=trainer.evaluate)
+        executor = EXECUTORS[spec.executor]()
+        try:
+            return Coordinator(self.store, run, executor, work, observe).grow()
+        finally:
+            executor.shutdown()
+
+    def _tensors(self, blob: BlobId) -> dict[str, Tensor]:
+        return unpack(self.store.get_blob(blob))
+
+    def _check_root(self, spec: RootSpec) -> None:
+        view = self.view()
+        wanted = build_root(spec, lambda data: _remember({}, data))
+        if wanted.components != view.models[view.roots[0]].components:
+            root = view.models[view.roots[0]]
+            raise BadValueError(
+                f"The experiment starts from {spec.member} (weights {spec.weights or 'random'}, seed "
+                f"{spec.seed}) but this system grows from another root, {root.member} {root.id[:12]}. "
+                "Use an empty store, or the root that the system has."
+            )
+
+
+def _remember(blobs: dict[str, bytes], data: bytes) -> BlobId:
+    """Keep a blob in memory under the id that a store would give it."""
+    identity = BlobId(hashlib.sha256(data).hexdigest())
+    blobs[identity] = data
+    return identity
+
+
+def _create_or_resume(backend: AbstractBackend) -> Store:
+    """A new store, or one whose creation ended before its root was written."""
+    try:
+        return Store.create(backend)
+    except StorePathError as occupied:
+        try:
+            store = Store.open(backend)
+        except StorePathError:
+            raise occupied from None
+        if store.refresh().roots:
+            raise
+        return store
+
+
+def _grow_name(view: SystemView, identity: str, tasks: tuple[TaskName, ...], iterations: int) -> str:
+    """The interrupted run of the same settings, or the next free number."""
+    numbers = [
+        int(name.removeprefix(GROW_PREFIX))
+        for name in view.experiments
+        if name.removeprefix(GROW_PREFIX).isdecimal() and name.startswith(GROW_PREFIX)
+    ]
+    newest = max(numbers, default=0)
+    name = f"{GROW_PREFIX}{newest}"
+    if newest:
+        start = view.experiments[name]
+        finished = view.progress.get(name, {})
+        unfinished = any(finished.get(task, 0) < start.iterations for task in start.tasks)
+        if unfinished and (start.digest, start.tasks, start.iterations) == (identity, tasks, iterations):
+            return name
+    return f"{GROW_PREFIX}{newest + 1}"
+
+
+def _check_continues(view: SystemView, name: str, identity: str) -> None:
+    started = view.experiments.get(name)
+    if started is not None and started.digest != identity:
+        raise BadValueError(
+            f"Experiment {name!r} was started in this store with other settings. Only its tasks and "
+            "agent.iterations may change; give the changed experiment another name. "
+            f"It was started with: {started.spec}"
+        )
+
+
+def _check_same(known: TaskSpec, entry: TaskEntry) -> None:
+    source = normalise_source(entry.source)
+    differs = {role: text for role, text in entry.splits().items() if known.splits[role] != text}
+    if known.source != source or differs:
+        raise BadValueError(
+            f"The store has a task {entry.name!r} from {known.source} with splits {dict(known.splits)}; the "
+            f"experiment wants {source} with {differs or 'the same splits'}. Give the new task another name."
+        )

@@ -1,0 +1,173 @@
+"""An experiment as frozen data: everything that decides its result, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from taskgrove.domain.errors import BadValueError, DuplicateNameError
+from taskgrove.domain.hparams import HparamValue
+from taskgrove.domain.ids import NAME_PATTERN
+
+
+def check_name(what: str, name: str) -> None:
+    """Refuse a name that cannot be a task's or an experiment's."""
+    if NAME_PATTERN.fullmatch(name) is None:
+        raise BadValueError(
+            f"{name!r} cannot name {what}: use 1 to 100 letters, digits and _ . : + - "
+            "and start with a letter or a digit."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootSpec:
+    """The model everything descends from.
+
+    Attributes:
+        member: A registered backbone.
+        weights: A weights file in a public format; None for random initialisation.
+        seed: Of the random initialisation.
+    """
+
+    member: str = "vit-ti3"
+    weights: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpec:
+    """The search method and how long it works.
+
+    Attributes:
+        method: A registered agent.
+        iterations: Task iterations per task.
+        options: The method's own settings, by name.
+    """
+
+    method: str = "mu2net_plus"
+    iterations: int = 2
+    options: Mapping[str, HparamValue] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise BadValueError(f"agent.iterations must be at least 1, got {self.iterations}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreSpec:
+    """The score that agents maximise: µ2Net+ Eq. 1.
+
+    Attributes:
+        scale: s, in ]0, 1]; 1 for quality alone.
+        params_constant: P; None for the root's number of parameters, 0 to leave the factor out.
+        flops_constant: F0; None for the root's FLOPs, 0 to leave the factor out.
+    """
+
+    scale: float = 1.0
+    params_constant: float | None = None
+    flops_constant: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.scale <= 1.0:
+            raise BadValueError(f"score.scale must be in ]0, 1], got {self.scale}; 1 means no cost factor.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSpec:
+    """How children are trained; see `TrainConfig`.
+
+    Attributes:
+        precision: `fp32`, `bf16`, or `auto`: bf16 where the device computes with it natively.
+        threads: CPU threads per job; 0 for all cores.
+    """
+
+    cycles: int = 4
+    samples_cap: int = 51_200
+    batch_size: int = 512
+    val_cap: int = 5_120
+    precision: str = "auto"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if name in ("cycles", "samples_cap", "batch_size", "val_cap") and value < 1:
+                raise BadValueError(f"train.{name} must be at least 1, got {value}.")
+        if self.threads < 0:
+            raise BadValueError(f"train.threads must not be negative, got {self.threads}; 0 means all cores.")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise BadValueError(f"train.precision must be auto, fp32 or bf16, got {self.precision!r}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEntry:
+    """A task to be learned: its name, where its images are, and how they are split."""
+
+    name: str
+    source: str
+    train: str | None = None
+    val: str | None = None
+    test: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("a task", self.name)
+
+    def splits(self) -> dict[str, str]:
+        """The splits that are spelled out, by role."""
+        given = {"train": self.train, "val": self.val, "test": self.test}
+        return {role: text for role, text in given.items() if text is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentSpec:
+    """A whole experiment, as a TOML file says it.
+
+    Attributes:
+        name: Finds the experiment again in a store; a run of the same name is continued.
+        seed: Every seed of the experiment derives from it.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        executor: A registered executor.
+        defaults: Other default values for searched hyperparameters.
+    """
+
+    name: str
+    seed: int = 0
+    device: str = "auto"
+    executor: str = "inline"
+    root: RootSpec = field(default_factory=RootSpec)
+    agent: AgentSpec = field(default_factory=AgentSpec)
+    score: ScoreSpec = field(default_factory=ScoreSpec)
+    train: TrainSpec = field(default_factory=TrainSpec)
+    defaults: Mapping[str, HparamValue] = field(default_factory=dict)
+    tasks: tuple[TaskEntry, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_name("an experiment", self.name)
+        names = [task.name for task in self.tasks]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise DuplicateNameError(f"tasks: {', '.join(repeated)} is named more than once.")
+
+
+def canonical(spec: ExperimentSpec) -> str:
+    """The experiment as canonical JSON, for the record."""
+    return json.dumps(asdict(spec), sort_keys=True, separators=(",", ":"))
+
+
+def digest(spec: ExperimentSpec, precision: str, threads: int) -> str:
+    """sha256 of all settings that a continued run must have in common with its beginning.
+
+    More iterations and more tasks may be asked for later; where jobs run does not matter.
+
+    Args:
+        spec: The experiment.
+        precision, threads: As resolved on this machine, since they decide the last bits.
+    """
+    fields = asdict(spec)
+    for free in ("name", "device", "executor", "root", "tasks", "train"):
+        del fields[free]
+    del fields["agent"]["iterations"]
+    train = {**asdict(spec.train), "precision": precision, "threads": threads}
+    text = json.dumps({**fields, "train": train}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

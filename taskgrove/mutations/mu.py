@@ -1,0 +1,66 @@
+"""The learned mutation probability µ(δ|m): a look-up table by mutation (µ2Net+ §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from taskgrove.domain.hparams import Choice
+from taskgrove.mutations.base import AbstractMutation, Draft, MutationContext
+
+MU = Choice(name="mu", values=tuple(round(0.02 * i, 2) for i in range(1, 16)), default=0.2)
+"""Valid mutation probabilities: the multiples of 0.02 in [0.02, 0.3]; all start at 0.2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """A mutated draft, the child's µ table, and what was applied."""
+
+    draft: Draft
+    mu: Mapping[str, float]
+    applied: tuple[str, ...]
+
+
+def sample_mutations(
+    draft: Draft,
+    mu: Mapping[str, float],
+    mutations: Sequence[AbstractMutation],
+    context: MutationContext,
+    rng: Random,
+    *,
+    learned: bool,
+) -> Sampled:
+    """Apply each possible mutation independently with its probability µ(δ|m).
+
+    With `learned`, an entry of the table first moves to a neighbouring value with the probability
+    given by the model's scalar µ (`hparams["mu"]`), and the moved value is the one that is used and
+    inherited. Entries that never moved are not stored and have the default value. Kinds are visited
+    in the order given and see the draft as the earlier ones have left it.
+
+    Args:
+        draft: The child before mutation.
+        mu: The parent's table.
+        mutations: Kinds of mutations.
+        context: What mutations know besides the draft.
+        rng: Of this child alone.
+        learned: False keeps every probability at the scalar µ.
+    """
+    table = dict(mu)
+    applied: list[str] = []
+    for mutation in mutations:
+        for name in mutation.candidates(draft, context):
+            rate = float(draft.hparams[MU.name])
+            probability = _moved(table, name, rate, rng) if learned else rate
+            if rng.random() < probability:
+                draft = mutation.apply(draft, name, context, rng)
+                applied.append(name)
+    return Sampled(draft=draft, mu=table, applied=tuple(applied))
+
+
+def _moved(table: dict[str, float], name: str, rate: float, rng: Random) -> float:
+    value = table.get(name, MU.default)
+    if rng.random() < rate:
+        value = rng.choice(MU.neighbours(value))
+        table[name] = float(value)
+    return float(value)

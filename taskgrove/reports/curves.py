@@ -1,0 +1,147 @@
+"""How the search went: validation accuracies and scores by children trained and by wall time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from taskgrove.domain.ids import TaskName
+from taskgrove.domain.records import Commit
+from taskgrove.reports.colors import task_colors
+from taskgrove.reports.history import Child, Status, children
+
+MAX_LINES: Final = 10
+"""With more tasks than this, bands over tasks replace one line per task."""
+
+_SAMPLES = 1000
+_BANDS = ((0.0, 1.0, "#e3eaf4", "all tasks"), (0.1, 0.9, "#bccde6", "80 % of tasks"))
+_MEAN = "#202020"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Panel:
+    """One curve plot: what is shown of each child, and where it stands."""
+
+    axes: Axes
+    found: Sequence[Child]
+    x: Mapping[int, float]
+    y: Mapping[int, float]
+
+
+def draw_progress(history: Iterable[Commit], title: str = "", tasks: Iterable[TaskName] = ()) -> Figure:
+    """Best validation accuracy and score so far, per task and on average over tasks.
+
+    Filled points are accepted children, hollow ones were rejected, crosses failed. With more than ten
+    tasks, bands over tasks take the place of lines and points.
+
+    Args:
+        history: The log, from its start.
+        title: Above the picture.
+        tasks: All tasks in order of arrival, so that colours agree with the multitask graph's.
+    """
+    found = children(history)
+    figure = Figure(figsize=(12, 7.5) if found else (6, 1.5), layout="constrained")
+    figure.suptitle(title, fontsize=12)
+    if not found:
+        figure.text(0.5, 0.4, "No child has been trained yet.", ha="center", color="#606060")
+        return figure
+    start = min(child.time for child in found)
+    positions = {
+        "children trained": {child.order: float(child.order) for child in found},
+        "hours since the first child": {child.order: (child.time - start) / 3600 for child in found},
+    }
+    measures = {
+        "validation accuracy (%)": {c.order: 100 * c.quality for c in found if c.quality is not None},
+        "score": {c.order: c.score for c in found if c.score is not None},
+    }
+    colors = task_colors(tasks) or task_colors(dict.fromkeys(child.task for child in found))
+    grid = figure.subplots(2, 2, squeeze=False, sharex="col", sharey="row")
+    for row, (measure, y) in zip(grid, measures.items(), strict=True):
+        for axes, (position, x) in zip(row, positions.items(), strict=True):
+            _draw(_Panel(axes=axes, found=found, x=x, y=y), colors)
+            axes.set_xlabel(position if measure == "score" else "")
+        row[0].set_ylabel(measure)
+    _draw_legend(figure, grid[0][0])
+    return figure
+
+
+def _draw(panel: _Panel, colors: Mapping[TaskName, str]) -> None:
+    panel.axes.grid(color="#eeeeee")
+    panel.axes.set_axisbelow(True)
+    names = list(dict.fromkeys(child.task for child in panel.found))
+    orders, best = _best_so_far(panel, names)
+    x = [panel.x[order] for order in orders]
+    if len(names) > MAX_LINES:
+        for low, high, color, label in _BANDS if len(x) else ():
+            edges = np.nanquantile(best, (low, high), axis=1)
+            panel.axes.fill_between(x, edges[0], edges[1], step="post", color=color, label=label)
+    else:
+        for column, name in enumerate(names if len(x) else ()):
+            panel.axes.step(x, best[:, column], where="post", color=colors[name], label=name)
+        _draw_points(panel, colors)
+    if len(names) > 1 and len(x):
+        mean = np.nanmean(best, axis=1)
+        label = "mean over tasks with a model"
+        panel.axes.step(x, mean, where="post", color=_MEAN, linewidth=2, linestyle="--", label=label)
+
+
+def _best_so_far(panel: _Panel, names: Sequence[TaskName]) -> tuple[list[int], Floats]:
+    """Orders of at most about a thousand children, from the first accepted one on, and the best value
+    of each task after each of them: (children, tasks) float64, NaN before a task's first model."""
+    column = {name: i for i, name in enumerate(names)}
+    state = np.full(len(names), np.nan)
+    stride = -(-len(panel.found) // _SAMPLES)
+    orders: list[int] = []
+    snapshots: list[Floats] = []
+    for child in panel.found:
+        if child.status is Status.ACCEPTED and child.order in panel.y:
+            i = column[child.task]
+            state[i] = np.fmax(state[i], panel.y[child.order])
+        kept = child.order % stride == 0 or child.order == len(panel.found)
+        if kept and not np.isnan(state).all():
+            orders.append(child.order)
+            snapshots.append(state.copy())
+    return orders, np.array(snapshots).reshape(len(orders), len(names))
+
+
+def _draw_points(panel: _Panel, colors: Mapping[TaskName, str]) -> None:
+    for status, filled in ((Status.ACCEPTED, True), (Status.REJECTED, False)):
+        shown = [c for c in panel.found if c.status is status and c.order in panel.y]
+        edge = [colors[child.task] for child in shown]
+        panel.axes.scatter(
+            [panel.x[child.order] for child in shown],
+            [panel.y[child.order] for child in shown],
+            s=16,
+            facecolors=edge if filled else "none",
+            edgecolors=edge,
+            linewidths=0.8,
+        )
+    failed = [child for child in panel.found if child.status is Status.FAILED]
+    panel.axes.scatter(
+        [panel.x[child.order] for child in failed],
+        [0.02] * len(failed),
+        s=18,
+        marker="x",
+        c=[colors[child.task] for child in failed],
+        linewidths=1.0,
+        transform=panel.axes.get_xaxis_transform(),
+    )
+
+
+def _draw_legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=min(len(labels), 6), fontsize=8, frameon=False
+        )
+    else:
+        text = "no child accepted yet"
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color="#606060")

@@ -1,0 +1,139 @@
+"""The text of a report, as Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from taskgrove.domain.hparams import HparamValue
+from taskgrove.domain.ids import TaskName
+from taskgrove.domain.records import Commit, Model, StartExperiment
+from taskgrove.domain.view import SystemView
+from taskgrove.reports.history import Child, Status, TaskHistory, by_task, children
+from taskgrove.reports.quantities import MISSING, duration, human, percent, plural
+from taskgrove.reports.table import TaskRow, Totals, as_markdown, sharing_sentence
+
+_GRAPH_CAPTION = (
+    "Each task enters at the bottom (triangle) and follows the line of its colour through its model's "
+    "components (circles) to its head (rectangle, validation accuracy in percent). A component has the "
+    "colour of the task that trained it last, grey if it still carries a root's parameters; (n) is the "
+    "number of tasks it has been trained on. Final norms are not shown: they are cloned with the head."
+)
+
+
+def page(
+    view: SystemView, history: Sequence[Commit], rows: Sequence[TaskRow], total: Totals, title: str
+) -> str:
+    """The whole page; pictures are referred to by file name."""
+    found = children(history)
+    sections = [
+        f"# {title}",
+        _summary(total),
+        "## Tasks",
+        as_markdown(rows, total) if rows else "No task has been added yet.",
+        "## Multitask graph",
+        f"![multitask graph](graph.png)\n\n{_GRAPH_CAPTION}",
+        "## Accuracy and cost",
+        "![accuracy against accounted parameters and FLOPs](size.png)",
+        "## Search",
+        "![progress](progress.png)",
+        _search(view, by_task(found)),
+        "## Accepted mutations",
+        _mutations(found),
+        "## Hyperparameters that differ from the root's",
+        _hyperparameters(view),
+        "## How it was made",
+        _making(view, history, found),
+    ]
+    return "\n\n".join(section.rstrip("\n") for section in sections) + "\n"
+
+
+def _summary(total: Totals) -> str:
+    return (
+        f"{plural(total.num_tasks, 'task')}, {total.num_models} with a model. "
+        f"Parameters: {sharing_sentence(total)}. "
+        f"Mean accuracy: validation {percent(total.mean_val_accuracy)} %, "
+        f"test {percent(total.mean_test_accuracy)} %."
+    )
+
+
+def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [headings, ["---"] * len(headings), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _search(view: SystemView, tasks: Mapping[TaskName, TaskHistory]) -> str:
+    if not tasks:
+        return "No child has been trained yet."
+    headings = ("task", "iterations", "children", "accepted", "rejected", "failed", "best score")
+    return _table(
+        headings,
+        (
+            (
+                task,
+                str(view.iterations.get(task, 0)),
+                str(summary.trained),
+                *(str(summary.counts.get(status, 0)) for status in Status),
+                MISSING if summary.best_score is None else f"{summary.best_score:.4f}",
+            )
+            for task, summary in tasks.items()
+        ),
+    )
+
+
+def _mutations(found: Sequence[Child]) -> str:
+    tried = Counter(name for child in found for name in child.mutations)
+    accepted = Counter(name for child in found if child.status is Status.ACCEPTED for name in child.mutations)
+    if not accepted:
+        return "None yet."
+    ranked = sorted(accepted.items(), key=lambda item: (-item[1], item[0]))
+    return _table(
+        ("mutation", "accepted", "tried"),
+        ((f"`{name}`", str(count), str(tried[name])) for name, count in ranked),
+    )
+
+
+def _hyperparameters(view: SystemView) -> str:
+    defaults: dict[str, dict[str, HparamValue]] = {}
+    for root in (view.models[identity] for identity in view.roots):
+        defaults.setdefault(root.member, {}).update(root.hparams)
+    lines = [
+        (task, ", ".join(f"`{name} = {value}`" for name, value in changed.items()))
+        for task in view.tasks
+        if (model := view.best(task)) is not None
+        and (changed := _changed(model, defaults.get(model.member, {})))
+    ]
+    return _table(("task", "differs"), lines) if lines else "None."
+
+
+def _changed(model: Model, defaults: Mapping[str, HparamValue]) -> dict[str, HparamValue]:
+    return {
+        name: value
+        for name, value in sorted(model.hparams.items())
+        if name not in defaults or defaults[name] != value
+    }
+
+
+def _making(view: SystemView, history: Sequence[Commit], found: Sequence[Child]) -> str:
+    lines = [f"- Commit {view.number}; {plural(len(history), 'commit')} read."]
+    lines += [f"- {_experiment(start)}" for start in view.experiments.values()]
+    if found:
+        samples = sum(child.samples for child in found)
+        flops = sum(child.training_flops for child in found)
+        elapsed = duration(history[-1].time - history[0].time)
+        failed = sum(child.status is Status.FAILED for child in found)
+        lines += [
+            f"- Children trained: {len(found)}, of which {failed} failed.",
+            f"- Training: {human(samples)} images, about {human(flops, 'FLOP')} (estimated as three "
+            "forward passes per image, at the parent's size for children that were not kept).",
+            f"- Time from the first commit to the last: {elapsed}.",
+        ]
+    return "\n".join(lines)
+
+
+def _experiment(start: StartExperiment) -> str:
+    spec = json.loads(start.spec)
+    seed = f", seed {spec['seed']}" if isinstance(spec, dict) and "seed" in spec else ""
+    work = f"{plural(len(start.tasks), 'task')}, {plural(start.iterations, 'iteration')} each"
+    return f"Experiment `{start.experiment}`: {work}{seed}, digest `{start.digest[:12]}`."

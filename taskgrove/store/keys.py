@@ -1,0 +1,65 @@
+"""Where things lie in a store: the keys of records and blobs, and what a key may look like."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from taskgrove.domain.errors import BadValueError
+from taskgrove.domain.ids import BlobId
+
+LOG = "log/main/"
+BLOBS = "blobs/"
+_THOUSAND = 1000
+_PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}"
+_KEY = re.compile(rf"{_PART}(/{_PART})*")
+_PREFIX = re.compile(rf"({_PART}/)*({_PART})?")
+_RECORD = re.compile(rf"{LOG}[0-9]{{6,}}/([0-9]{{9,}})\.json")
+_BLOB = re.compile(rf"{BLOBS}[0-9a-f]{{2}}/([0-9a-f]{{64}})\.0\.safetensors")
+
+
+def check_key(key: str) -> None:
+    """Refuse a key that no backend may be given.
+
+    Raises:
+        BadValueError: The key is not a relative `/`-separated path of ASCII letters, digits and
+            `_.-`, or one of its parts starts with a dot.
+    """
+    if not _KEY.fullmatch(key):
+        raise BadValueError(
+            f"{key!r} is not a valid key: use parts of ASCII letters, digits and `_.-` separated by `/`, "
+            "none of which starts with a dot."
+        )
+
+
+def check_prefix(prefix: str) -> None:
+    """Refuse a prefix that no key can have; the empty one is every key's. Raises BadValueError."""
+    if not _PREFIX.fullmatch(prefix):
+        raise BadValueError(f"{prefix!r} is not the start of a valid key, so nothing can be listed under it.")
+
+
+def record_key(number: int) -> str:
+    """The key of commit `number`, in a folder per thousand."""
+    return f"{LOG}{number // _THOUSAND:06d}/{number:09d}.json"
+
+
+def record_number(key: str) -> int | None:
+    """The number of the commit that lies under `key`, or None when `key` is no record's."""
+    match = _RECORD.fullmatch(key)
+    return int(match[1]) if match else None
+
+
+def blob_id(data: bytes) -> BlobId:
+    """What the bytes are called: their sha256 in hex."""
+    return BlobId(hashlib.sha256(data).hexdigest())
+
+
+def blob_key(blob: BlobId) -> str:
+    """The key of a blob; the 0 is the epoch, reserved for garbage collection."""
+    return f"{BLOBS}{blob[:2]}/{blob}.0.safetensors"
+
+
+def blob_of(key: str) -> BlobId | None:
+    """The blob that lies under `key`, or None when `key` is no blob's."""
+    match = _BLOB.fullmatch(key)
+    return BlobId(match[1]) if match else None

@@ -1,0 +1,179 @@
+"""Random changes of training images, drawn per image and computed per batch (µ2Net+, Table 1).
+
+Shapes: B images, C channels (1 or 3), H by W pixels, S the side after resizing. Values are float32
+in [0, 1] unless a name ends in `_u8`. The semantics are those of TensorFlow's image operations,
+which the papers use, but for these: values are not rounded to integers between operations, and
+colours change after the crop has been resized, so that a batch has one shape.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import grid_sample, interpolate
+
+_CROP_ATTEMPTS = 100
+
+U8Array = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws:
+    """Random numbers for a batch: one generator, numbers on the images' device.
+
+    Attributes:
+        generator: The only source of randomness, on any device.
+        device: Where the numbers are needed.
+        size: B.
+    """
+
+    generator: torch.Generator
+    device: torch.device
+    size: int
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """(B, *shape) float32 in [low, high)."""
+        unit = torch.rand((self.size, *shape), generator=self.generator, device=self.generator.device)
+        return (low + (high - low) * unit).to(self.device)
+
+
+def jpeg(images_u8: Tensor, delta: float, draws: Draws) -> Tensor:
+    """Compresses each image with a quality from [int(100 (1 - delta)), 100]; one by one, on the CPU.
+
+    Args:
+        images_u8: (B, H, W, C) uint8.
+        delta: In [0, 1].
+        draws: For the qualities.
+    """
+    lowest = int(100 * (1 - delta))
+    qualities = draws.uniform(lowest, 101).long().clamp(max=100).tolist()
+    pairs = zip(images_u8.cpu().numpy(), qualities, strict=True)
+    done = np.stack([_jpeg(image, quality) for image, quality in pairs])
+    return torch.from_numpy(done).view(images_u8.shape).to(images_u8.device)
+
+
+def _jpeg(image: U8Array, quality: int) -> U8Array:
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer))
+
+
+def crop_boxes(height: int, width: int, area_min: float, aspect_min: float, draws: Draws) -> Tensor:
+    """Random boxes as TensorFlow's `sample_distorted_bounding_box` draws them.
+
+    The aspect (width over height) is uniform in [aspect_min, 1 / aspect_min], the height uniform
+    among the whole numbers for which the box fits and has an area in [area_min, 1] of the image; an
+    aspect for which there is none is drawn again, at last the whole image is taken.
+
+    Args:
+        height: H.
+        width: W.
+        area_min: In (0, 1].
+        aspect_min: In (0, 1].
+        draws: For aspects, heights and places.
+
+    Returns:
+        (B, 4) float32: top, left, height, width, whole numbers of pixels.
+    """
+    aspect = draws.uniform(aspect_min, 1 / aspect_min, _CROP_ATTEMPTS)
+    least = torch.round(torch.sqrt(area_min * height * width / aspect))
+    most = torch.round(torch.sqrt(height * width / aspect))
+    most = torch.minimum(most, torch.floor((width + 0.5 - 1e-4) / aspect)).clamp(max=height)
+    least = torch.minimum(least, most)
+    h = least + torch.floor(draws.uniform(0, 1, _CROP_ATTEMPTS) * (most - least + 1))
+    w = torch.round(h * aspect)
+    h = torch.where(h * w < area_min * height * width, h + 1, h)  # TensorFlow, too, forgives rounding
+    w = torch.round(h * aspect)
+    fits = (h * w >= area_min * height * width) & (h <= height) & (w <= width) & (h >= 1) & (w >= 1)
+    first = fits.to(torch.uint8).argmax(dim=1, keepdim=True)
+    found = fits.gather(1, first)[:, 0]
+    h = torch.where(found, h.gather(1, first)[:, 0], height)
+    w = torch.where(found, w.gather(1, first)[:, 0], width)
+    place = draws.uniform(0, 1, 2)
+    top, left = torch.floor(place[:, 0] * (height - h + 1)), torch.floor(place[:, 1] * (width - w + 1))
+    return torch.stack([top, left, h, w], dim=1)
+
+
+def crop_and_resize(x: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """The inside of each box at size by size pixels: bilinear, pixel centres aligned, no antialiasing.
+
+    Args:
+        x: (B, C, H, W).
+        boxes: (B, 4), see `crop_boxes`.
+        size: S.
+
+    Returns:
+        (B, C, S, S).
+    """
+    height, width = x.shape[-2:]
+    top, left, h, w = (boxes[:, i, None] for i in range(4))
+    centre = (torch.arange(size, device=x.device) + 0.5) / size
+    ys = top + (centre * h - 0.5).clamp(min=0).minimum(h - 1)
+    xs = left + (centre * w - 0.5).clamp(min=0).minimum(w - 1)
+    grid_y = ((2 * ys + 1) / height - 1)[:, :, None].expand(-1, size, size)
+    grid_x = ((2 * xs + 1) / width - 1)[:, None, :].expand(-1, size, size)
+    grid = torch.stack([grid_x, grid_y], dim=-1)
+    return grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def resize(x: Tensor, size: int) -> Tensor:
+    """(B, C, H, W) to (B, C, S, S): bilinear, pixel centres aligned, no antialiasing."""
+    if x.shape[-2:] == (size, size):
+        return x
+    return interpolate(x, (size, size), mode="bilinear", align_corners=False, antialias=False)
+
+
+def flip(x: Tensor, draws: Draws) -> Tensor:
+    """Mirrors every other image, on average, left to right."""
+    return torch.where(draws.uniform(0, 1, 1, 1, 1) < 0.5, x.flip(-1), x)
+
+
+def brightness(x: Tensor, delta: float, draws: Draws) -> Tensor:
+    """Adds a number from [-delta, delta] to all values of an image."""
+    return (x + draws.uniform(-delta, delta, 1, 1, 1)).clamp(0, 1)
+
+
+def contrast(x: Tensor, delta: float, draws: Draws) -> Tensor:
+    """Scales the distance from each channel's mean by a factor from [1 - delta, 1 + delta]."""
+    mean = x.mean(dim=(-2, -1), keepdim=True)
+    return (mean + (x - mean) * draws.uniform(1 - delta, 1 + delta, 1, 1, 1)).clamp(0, 1)
+
+
+def saturation(x: Tensor, delta: float, draws: Draws) -> Tensor:
+    """Scales the saturation (of HSV) by a factor from [1 - delta, 1 + delta]; grey stays grey."""
+    hue_, saturation_, value = _to_hsv(x)
+    factor = draws.uniform(1 - delta, 1 + delta, 1, 1)
+    return _from_hsv(hue_, (saturation_ * factor).clamp(0, 1), value)
+
+
+def hue(x: Tensor, delta: float, draws: Draws) -> Tensor:
+    """Turns the hue (of HSV, a full turn is 1) by an angle from [-delta, delta]; grey stays grey."""
+    hue_, saturation_, value = _to_hsv(x)
+    return _from_hsv(hue_ + draws.uniform(-delta, delta, 1, 1), saturation_, value)
+
+
+def _to_hsv(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    red, green, blue = x.unbind(1)
+    value = x.amax(1)
+    chroma = value - x.amin(1)
+    safe = chroma.clamp(min=1e-8)
+    sixth = torch.where(
+        value == red,
+        (green - blue) / safe,
+        torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
+    )
+    return sixth / 6, chroma / value.clamp(min=1e-8), value
+
+
+def _from_hsv(hue_: Tensor, saturation_: Tensor, value: Tensor) -> Tensor:
+    def channel(offset: float) -> Tensor:
+        k = torch.remainder(hue_ * 6 + offset, 6)
+        return value - value * saturation_ * torch.minimum(k, 4 - k).clamp(0, 1)
+
+    return torch.stack([channel(5), channel(3), channel(1)], dim=1)

@@ -1,0 +1,112 @@
+"""Prepares images for a backbone: resizing always, random changes in training (µ2Net+, Table 1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from taskgrove.domain.errors import BadValueError
+from taskgrove.domain.hparams import Choice, Hparams, Space
+from taskgrove.tasks import augment
+
+RESOLUTION = "data.resolution"
+"""Side of the prepared images in pixels; its values are declared by the backbone family."""
+
+_DELTAS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+_DELTA_NAMES = ("data.brightness", "data.contrast", "data.saturation", "data.hue", "data.quality")
+
+PREPROCESS_SPACE = Space(
+    (
+        Choice(name="data.area_min", values=(0.05, 0.5, 0.95, 1.0), default=1.0),
+        Choice(name="data.aspect_min", values=(0.5, 0.75, 1.0), default=1.0),
+        Choice(name="data.flip", values=(False, True), default=False, ordered=False),
+        *(Choice(name=name, values=_DELTAS, default=0.0) for name in _DELTA_NAMES),
+    )
+)
+"""Preprocessing in Table 1 of µ2Net+ (Gesmundo, 2022), with its defaults: nothing random.
+
+`area_min` and `aspect_min` bound the random crop, which happens only for `area_min` < 1; `flip`
+mirrors; the others are the largest deviation of brightness, contrast, saturation, hue and JPEG
+quality.
+"""
+
+
+def train_batch(images_u8: Tensor, hparams: Hparams, generator: torch.Generator) -> Tensor:
+    """Training images with the random changes that the hyperparameters ask for.
+
+    Order: JPEG, crop with resize, flip, brightness, contrast, saturation, hue.
+
+    Args:
+        images_u8: (B, H, W, C) uint8, C 1 or 3, on any device.
+        hparams: With `data.resolution` (S); missing ones have the default of `PREPROCESS_SPACE`.
+        generator: Equal states give equal batches.
+
+    Returns:
+        (B, 3, S, S) float32 in [-1, 1], on the device of the images.
+
+    Raises:
+        BadValueError: A hyperparameter is missing or not a number.
+    """
+    draws = augment.Draws(generator=generator, device=images_u8.device, size=len(images_u8))
+    if quality := _number(hparams, "data.quality"):
+        images_u8 = augment.jpeg(images_u8, quality, draws)
+    x = _geometry(_unit(images_u8), hparams, draws)
+    return _signed(_colours(x, hparams, draws))
+
+
+def eval_batch(images_u8: Tensor, hparams: Hparams) -> Tensor:
+    """Images as they are, resized; see `train_batch`."""
+    return _signed(augment.resize(_unit(images_u8), _resolution(hparams)))
+
+
+def is_deterministic(hparams: Hparams) -> bool:
+    """Whether training images are not changed at random, so that they may be prepared once."""
+    area_is_whole = _number(hparams, "data.area_min") >= 1
+    deltas = (_number(hparams, name) for name in ("data.flip", *_DELTA_NAMES))
+    return area_is_whole and not any(deltas)
+
+
+def _geometry(x: Tensor, hparams: Hparams, draws: augment.Draws) -> Tensor:
+    area_min, aspect_min = _number(hparams, "data.area_min"), _number(hparams, "data.aspect_min")
+    if area_min < 1:
+        boxes = augment.crop_boxes(x.shape[-2], x.shape[-1], area_min, aspect_min, draws)
+        x = augment.crop_and_resize(x, boxes, _resolution(hparams))
+    else:
+        x = augment.resize(x, _resolution(hparams))
+    return augment.flip(x, draws) if _number(hparams, "data.flip") else x
+
+
+def _colours(x: Tensor, hparams: Hparams, draws: augment.Draws) -> Tensor:
+    if delta := _number(hparams, "data.brightness"):
+        x = augment.brightness(x, delta, draws)
+    if delta := _number(hparams, "data.contrast"):
+        x = augment.contrast(x, delta, draws)
+    if x.shape[1] == 1:
+        return x  # grey has neither saturation nor hue
+    if delta := _number(hparams, "data.saturation"):
+        x = augment.saturation(x, delta, draws)
+    if delta := _number(hparams, "data.hue"):
+        x = augment.hue(x, delta, draws)
+    return x
+
+
+def _unit(images_u8: Tensor) -> Tensor:
+    """(B, H, W, C) uint8 to (B, C, H, W) float32 in [0, 1]."""
+    return images_u8.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format) / 255
+
+
+def _signed(x: Tensor) -> Tensor:
+    """[0, 1] to [-1, 1], grey to three equal channels."""
+    return (x * 2 - 1).clamp(-1, 1).expand(-1, 3, -1, -1).contiguous()
+
+
+def _resolution(hparams: Hparams) -> int:
+    if RESOLUTION not in hparams:
+        raise BadValueError(
+            f"{RESOLUTION} is missing; the backbone family declares it. Given: {sorted(hparams)}."
+        )
+    return int(hparams[RESOLUTION])
+
+
+def _number(hparams: Hparams, name: str) -> float:
+    return float(hparams.get(name, PREPROCESS_SPACE[name].default))

@@ -1,0 +1,130 @@
+"""A backend that fails on purpose: lost replies, false conflicts, full disks and sudden death."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum, auto
+from random import Random
+from typing import ClassVar, final
+
+from taskgrove.domain.errors import StorageFullError
+from taskgrove.store.base import AbstractBackend, Entry
+
+
+class Killed(BaseException):
+    """The process is dead; no handler of ordinary errors may catch it."""
+
+
+class Fault(Enum):
+    """What goes wrong with one call."""
+
+    LOST_REPLY = auto()
+    """`put_new` creates the object and answers False, like a client that repeats a request."""
+    FALSE_EXISTS = auto()
+    """`put_new` does nothing and answers False, like S3's 409."""
+    OVERWRITE = auto()
+    """`put_new` replaces what is there and answers True, like servers that ignore `If-None-Match`."""
+    DISK_FULL = auto()
+    """`put_new` and `put` do nothing and raise StorageFullError."""
+    DEATH_BEFORE = auto()
+    """The call is not made; this and every later one raises Killed."""
+    DEATH_AFTER = auto()
+    """The call is made, then the process dies."""
+
+
+Plan = Callable[[int, str], Fault | None]
+"""(number of calls before, name of the verb) → what goes wrong."""
+
+
+def at(call: int, fault: Fault) -> Plan:
+    """The fault happens at one call, counted from 0."""
+    return lambda number, _: fault if number == call else None
+
+
+def always(fault: Fault, verb: str = "put_new") -> Plan:
+    """The fault happens at every call of one verb."""
+    return lambda _, called: fault if called == verb else None
+
+
+def at_random(seed: int, lost_replies: float, false_exists: float) -> Plan:
+    """Each `put_new` loses its reply or answers a false "exists" with these probabilities."""
+    random = Random(seed)
+
+    def plan(_: int, verb: str) -> Fault | None:
+        drawn = random.random() if verb == "put_new" else 1.0
+        if drawn < lost_replies:
+            return Fault.LOST_REPLY
+        return Fault.FALSE_EXISTS if drawn < lost_replies + false_exists else None
+
+    return plan
+
+
+@final
+class FaultyBackend(AbstractBackend):
+    """Passes calls on to another backend, except where the plan says otherwise.
+
+    Args:
+        inner: Does the work.
+        plan: Asked at every call.
+    """
+
+    name: ClassVar[str] = "faulty"
+    summary: ClassVar[str] = "another backend with faults, for tests"
+
+    def __init__(self, inner: AbstractBackend, plan: Plan) -> None:
+        self.inner = inner
+        self.plan = plan
+        self.num_calls = 0
+        self.dead = False
+
+    def get(self, key: str) -> bytes | None:
+        fault = self._before("get")
+        data = self.inner.get(key)
+        self._after(fault)
+        return data
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        fault = self._before("put_new")
+        if fault is Fault.FALSE_EXISTS:
+            return False
+        if fault is Fault.OVERWRITE:
+            self.inner.put(key, data)
+            return True
+        created = self.inner.put_new(key, data)
+        self._after(fault)
+        return created and fault is not Fault.LOST_REPLY
+
+    def put(self, key: str, data: bytes) -> None:
+        fault = self._before("put")
+        self.inner.put(key, data)
+        self._after(fault)
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        fault = self._before("list")
+        entries = [*self.inner.list(prefix)]
+        self._after(fault)
+        return iter(entries)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        fault = self._before("delete")
+        self.inner.delete(keys)
+        self._after(fault)
+
+    def _before(self, verb: str) -> Fault | None:
+        if self.dead:
+            raise Killed
+        fault = self.plan(self.num_calls, verb)
+        self.num_calls += 1
+        if fault is Fault.DEATH_BEFORE:
+            self._die()
+        if fault is Fault.DISK_FULL and verb in ("put", "put_new"):
+            raise StorageFullError("Could not write: no space is left (a planned fault).")
+        return fault
+
+    def _after(self, fault: Fault | None) -> None:
+        if fault is Fault.DEATH_AFTER:
+            self._die()
+
+    def _die(self) -> None:
+        self.dead = True
+        raise Killed

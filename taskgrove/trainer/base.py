@@ -1,0 +1,46 @@
+"""What a trainer is: it runs jobs, writes what it trained, and answers with ids and numbers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from taskgrove.domain.jobs import EvaluateJob, Outcome, TrainJob
+from taskgrove.domain.records import Evaluation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """One finished train cycle, for progress displays: `cycle` of `cycles`, with its accuracy."""
+
+    cycle: int
+    cycles: int
+    accuracy: float
+
+
+Watch = Callable[[Tick], None]
+"""Called after every train cycle in the thread that trains."""
+
+
+class AbstractTrainer(ABC):
+    """Runs jobs; the same job gives the same bytes on the same kind of device.
+
+    Not safe for use by several threads; executors make one per worker.
+    """
+
+    @abstractmethod
+    def train(self, job: TrainJob) -> Outcome:
+        """Train one child and write it to the store if it reaches the job's bar.
+
+        A child that cannot be trained is a `JobFailed`, not an error.
+
+        Raises:
+            TaskDataError: The task's data is gone or has changed.
+            StoreCorruptError: A component is damaged.
+            EnvironmentFailure: The store cannot be written.
+        """
+
+    @abstractmethod
+    def evaluate(self, job: EvaluateJob) -> Evaluation:
+        """Accuracy of a published model on a whole split of its task."""

@@ -1,0 +1,191 @@
+"""The trainer: reads components and data, trains a job's child, writes what is worth keeping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+
+from taskgrove.backbones.assemble import Network, assemble
+from taskgrove.backbones.base import Tensors
+from taskgrove.backbones.families import family_of
+from taskgrove.backbones.load import load_model
+from taskgrove.domain.errors import UnknownNameError
+from taskgrove.domain.ids import BlobId, ComponentId, SlotName, TaskName
+from taskgrove.domain.jobs import (
+    Clone,
+    EvaluateJob,
+    Fresh,
+    JobFailed,
+    Outcome,
+    Share,
+    Trained,
+    TrainJob,
+    TrainResult,
+)
+from taskgrove.domain.records import Evaluation
+from taskgrove.domain.seeds import derive
+from taskgrove.store.store import Store
+from taskgrove.store.tensors import pack, unpack
+from taskgrove.tasks.base import Split, TaskData
+from taskgrove.trainer.base import AbstractTrainer, Watch
+from taskgrove.trainer.cache import Cache
+from taskgrove.trainer.evaluate import num_correct
+from taskgrove.trainer.train import DivergedError, Resident, Trajectory, train_network
+
+CACHE_BYTES = 4 << 30
+
+
+@final
+class Trainer(AbstractTrainer):
+    """Trains on one device of this machine.
+
+    Args:
+        store: Where components are read and written.
+        read_task: Gives a task's data by name.
+        device: Where it computes.
+        watch: Told after every train cycle.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        read_task: Callable[[TaskName], TaskData],
+        device: torch.device,
+        watch: Watch | None = None,
+    ) -> None:
+        self._store = store
+        self._device = device
+        self._watch = watch
+        self._tasks = Cache(read_task, _task_bytes, CACHE_BYTES)
+        self._blobs = Cache(self._read_blob, _tensor_bytes, CACHE_BYTES)
+
+    def train(self, job: TrainJob) -> Outcome:
+        torch.set_num_threads(job.config.threads)
+        network = self._assemble(job)
+        try:
+            done = train_network(
+                network,
+                self._momentum(job),
+                self._resident(job),
+                job.hparams,
+                job.config,
+                job.seed,
+                self._watch,
+            )
+        except DivergedError as error:
+            return JobFailed(kind="diverged", text=f"Training diverged: {error}.", seed=job.seed)
+        except torch.OutOfMemoryError as error:
+            return JobFailed(kind="out_of_memory", text=str(error).splitlines()[0], seed=job.seed)
+        return self._result(job, network, done)
+
+    def evaluate(self, job: EvaluateJob) -> Evaluation:
+        torch.set_num_threads(job.threads)
+        view = self._store.view()
+        if job.model not in view.models:
+            raise UnknownNameError.of("live model", job.model, view.models)
+        model = view.models[job.model]
+        assert model.task is not None
+        network = load_model(model, self._blobs.get, device=self._device)
+        images, labels = self._tensors(_split(self._tasks.get(model.task), job.split))
+        correct = num_correct(network, images, labels, model.hparams, torch.float32)
+        return Evaluation(
+            model=model.id,
+            task=model.task,
+            split=job.split,
+            accuracy=(correct or 0) / len(labels),
+            num_samples=len(labels),
+        )
+
+    def _assemble(self, job: TrainJob) -> Network:
+        family = family_of(job.member)
+        layout = family.layout(job.member)
+        dtype = torch.bfloat16 if job.config.precision == "bf16" else torch.float32
+        slots, components, trainable = [], {}, set()
+        for name, origin in job.slots:
+            slot = layout.slot(name, job.hparams, job.num_classes)
+            slots.append(slot)
+            if isinstance(origin, Fresh):
+                generator = torch.Generator().manual_seed(derive(job.seed, name))
+                tensors: Tensors = family.init(slot, generator)
+            else:
+                tensors = self._blobs.get(BlobId(origin.component))
+            if isinstance(origin, Clone) and origin.resize:
+                tensors = family.resize(slot, tensors)
+            if isinstance(origin, Share):
+                components[name] = {k: t.to(self._device, dtype) for k, t in tensors.items()}
+            else:
+                trainable.add(name)
+                # A copy: cached tensors are shared between jobs and must never be written.
+                components[name] = {k: t.to(self._device, copy=True) for k, t in tensors.items()}
+        return assemble(family, slots, components, frozenset(trainable))
+
+    def _momentum(self, job: TrainJob) -> dict[SlotName, Tensors]:
+        return {
+            slot: self._blobs.get(origin.momentum)
+            for slot, origin in job.slots
+            if isinstance(origin, Clone) and origin.momentum is not None
+        }
+
+    def _resident(self, job: TrainJob) -> Resident:
+        data = self._tasks.get(job.task)
+        train_images, train_labels = self._tensors(data.train)
+        val_images, val_labels = self._tensors(data.val)
+        cap = job.config.val_cap
+        return Resident(
+            train_images=train_images,
+            train_labels=train_labels,
+            val_images=val_images[:cap],
+            val_labels=val_labels[:cap],
+        )
+
+    def _tensors(self, split: Split) -> tuple[Tensor, Tensor]:
+        images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+        return images.to(self._device), labels.to(self._device)
+
+    def _result(self, job: TrainJob, network: Network, done: Trajectory) -> TrainResult:
+        reached = done.quality >= job.bar
+        return TrainResult(
+            quality=done.quality,
+            best_cycle=done.best_cycle,
+            trained=self._write(network, done) if reached else {},
+            losses=done.losses,
+            accuracies=done.accuracies,
+            samples=done.samples,
+            val_samples=done.val_samples,
+        )
+
+    def _write(self, network: Network, done: Trajectory) -> Mapping[SlotName, Trained]:
+        written = {}
+        for slot in network.slots:
+            if slot.name in done.parameters:
+                blob = self._store.put_blob(pack(_on_cpu(done.parameters[slot.name], torch.float32)))
+                momentum = self._store.put_blob(pack(_on_cpu(done.momentum[slot.name], torch.bfloat16)))
+                written[slot.name] = Trained(
+                    component=ComponentId(blob), momentum=momentum, num_params=slot.num_params
+                )
+        return written
+
+    def _read_blob(self, blob: BlobId) -> dict[str, Tensor]:
+        return unpack(self._store.get_blob(blob))
+
+
+def _on_cpu(tensors: Tensors, dtype: torch.dtype) -> dict[str, Tensor]:
+    return {name: t.to("cpu", dtype) for name, t in tensors.items()}
+
+
+def _split(data: TaskData, name: str) -> Split:
+    splits = {"train": data.train, "val": data.val, "test": data.test}
+    if name not in splits:
+        raise UnknownNameError.of("split", name, splits)
+    return splits[name]
+
+
+def _task_bytes(data: TaskData) -> int:
+    return sum(s.images.nbytes + s.labels.nbytes for s in (data.train, data.val, data.test))
+
+
+def _tensor_bytes(tensors: Mapping[str, Tensor]) -> int:
+    return sum(t.nbytes for t in tensors.values())

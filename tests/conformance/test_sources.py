@@ -1,0 +1,75 @@
+"""Every registered task source keeps the promises of `SourceSuite`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from taskgrove.domain.errors import TaskDataError
+from taskgrove.tasks.sources import SOURCES
+from taskgrove.testing.sources import SourceSuite
+
+
+def _npz(folder: Path) -> str:
+    images = np.arange(2 * 6 * 8 * 8, dtype=np.uint8).reshape(2, 6, 8, 8)
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    np.savez(folder / "small.npz", x_train=images[0], y_train=labels, x_test=images[1], y_test=labels)
+    return str(folder / "small.npz")
+
+
+def _folder(folder: Path) -> str:
+    for number, name in enumerate(["cat", "dog", "cat", "dog"]):
+        (folder / name).mkdir(exist_ok=True)
+        Image.new("RGB", (9, 7), (50 * number, 0, 9)).save(folder / name / f"{number}.png")
+    return f"{folder}?size=16"
+
+
+def _glyphs(folder: Path) -> str:
+    return "digits?per_class=4&size=16"
+
+
+def _sklearn(folder: Path) -> str:
+    pytest.importorskip("sklearn")
+    return "digits"
+
+
+ARGUMENTS: dict[str, Callable[[Path], str]] = {
+    "folder": _folder,
+    "glyphs": _glyphs,
+    "npz": _npz,
+    "sklearn": _sklearn,
+}
+NONSENSE: dict[str, tuple[str, ...]] = {
+    "folder": ("", "/no/such/folder", "pictures?size=huge", "pictures?size=", "pictures?colour=red"),
+    "glyphs": ("", "klingon", "digits?size=0", "digits?per_class=-1", "digits?fonts=/no/such/folder"),
+    "npz": ("", "/no/such/file.npz", __file__),
+    "sklearn": ("", "iris"),
+}
+CHECKS = tuple(
+    check.__name__ for check in SourceSuite(source=SOURCES["npz"], argument="", nonsense=()).checks()
+)
+
+
+def test_every_registered_source_is_tested() -> None:
+    # arrays cannot be loaded by name, see the last test
+    assert set(ARGUMENTS) == set(NONSENSE) == set(SOURCES) - {"arrays"}
+
+
+@pytest.mark.parametrize("name", sorted(ARGUMENTS))
+@pytest.mark.parametrize("check", CHECKS)
+def test_source_conforms(name: str, check: str, tmp_path: Path) -> None:
+    suite = SourceSuite(source=SOURCES[name], argument=ARGUMENTS[name](tmp_path), nonsense=NONSENSE[name])
+    next(method for method in suite.checks() if method.__name__ == check)()
+
+
+def test_arrays_are_named_by_their_hash_and_come_back_only_from_the_store() -> None:
+    arrays = SOURCES["arrays"]
+    assert arrays.normalise("ab" * 32) == "ab" * 32
+    with pytest.raises(TaskDataError, match="store"):
+        arrays.load("ab" * 32)
+    with pytest.raises(TaskDataError, match="given in Python"):
+        arrays.normalise("my_array")

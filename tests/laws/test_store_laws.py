@@ -1,0 +1,148 @@
+"""Laws of the store: replay equals the live state, what is published stays, every prefix is sound."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taskgrove.domain.errors import StoreError
+from taskgrove.domain.hparams import HparamValue
+from taskgrove.domain.ids import CommitId, TaskName
+from taskgrove.domain.records import AddRoot, Commit, Model
+from taskgrove.domain.view import SystemView
+from taskgrove.store.backends.memory import MemoryBackend
+from taskgrove.store.check import check
+from taskgrove.store.codec import decode, encode
+from taskgrove.store.keys import record_key
+from taskgrove.store.state import State
+from taskgrove.store.store import Store
+from taskgrove.testing.scripts import (
+    Step,
+    accept,
+    add_root,
+    add_task,
+    begin,
+    end,
+    evaluate,
+    play,
+    reject,
+    start,
+)
+
+ACTIONS = ("accept", "end", "evaluate", "reject", "fail", "begin", "task")
+Action = tuple[str, int, int]
+actions = st.lists(
+    st.tuples(st.sampled_from(ACTIONS), st.integers(0, 1), st.integers(0, 5)), min_size=15, max_size=50
+)
+
+
+def step_of(state: State, action: Action, child: int) -> Step:
+    """An action as a commit, sensible or not: the rules decide. Nothing but `begin` opens an iteration."""
+    kind, which, pick = action
+    view, task = state.view, TaskName("ab"[which])
+    model = list(view.models.values())[pick % len(view.models)]
+    iteration = view.iterations.get(task, 0)
+    if kind != "evaluate" and task not in state.open and pick < 5:
+        kind = "begin"
+    match kind:
+        case "task":
+            return add_task(f"task-{pick}", b"data")
+        case "begin":
+            return begin(task, iteration)
+        case "accept":
+            return accept(model, task, iteration, child)[0]
+        case "reject" | "fail":
+            return reject(model, task, iteration, child, failed=kind == "fail")
+        case "end":
+            candidates = [*view.populations.get(task, ()), view.bests.get(task)]
+            return end(task, candidates[pick % len(candidates)], iteration)
+        case _:
+            return evaluate(model)
+
+
+def grown(drawn: list[Action]) -> tuple[MemoryBackend, list[SystemView]]:
+    """A store that lived through the actions, and its view after every commit."""
+    backend = MemoryBackend()
+    store = Store.create(backend)
+    root, _ = add_root()
+    play(store, [root, add_task("a"), add_task("b"), start("ab")])
+    views = [store.view(number) for number in range(4)]
+    for child, action in enumerate(drawn):
+        step = step_of(store.state, action, child)
+        for data in step.blobs:
+            store.put_blob(data)
+        try:
+            store.commit(step.operation)
+        except (StoreError, ValueError):
+            continue
+        views.append(store.view())
+    return backend, views
+
+
+@settings(max_examples=60, deadline=None)
+@given(actions)
+def test_replay_of_the_log_is_the_live_state_at_every_commit(drawn: list[Action]) -> None:
+    backend, views = grown(drawn)
+    reader = Store.open(backend, writable=False)
+    assert [reader.view(number) for number in range(len(views))] == views
+    assert reader.view() == views[-1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(actions)
+def test_published_models_never_change_and_leave_only_when_replaced(drawn: list[Action]) -> None:
+    _, views = grown(drawn)
+    for before, after in pairwise(views):
+        for model in before.published():
+            assert after.models.get(model.id, model) == model
+        assert set(before.roots) <= set(after.roots)
+        assert all(after.best(task) is not None for task in before.bests)
+
+
+@settings(max_examples=60, deadline=None)
+@given(actions)
+def test_live_models_are_roots_bests_and_open_populations(drawn: list[Action]) -> None:
+    for view in grown(drawn)[1]:
+        of_tasks = {*view.bests.values(), *(m for p in view.populations.values() for m in p)}
+        assert set(view.models) == {*view.roots, *of_tasks}
+        assert all(set(counts) <= set(view.models) for counts in view.selections.values())
+        assert all(view.models[best].task == task for task, best in view.bests.items())
+
+
+@settings(max_examples=20, deadline=None)
+@given(actions, st.data())
+def test_every_prefix_of_the_log_passes_check(drawn: list[Action], data: st.DataObject) -> None:
+    backend, views = grown(drawn)
+    cut = data.draw(st.integers(0, len(views)))
+    backend.delete(record_key(number) for number in range(cut, len(views)))
+    report = check(backend)
+    assert report.problems == ()
+    assert report.num_commits == cut
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.dictionaries(
+        st.text(),
+        st.one_of(
+            st.booleans(),
+            st.integers(-(2**63), 2**63),
+            st.floats(allow_nan=False, allow_infinity=False),
+            st.text(),
+        ),
+    ),
+    st.floats(0, 1),
+)
+def test_hyperparameters_survive_encoding_with_their_types(
+    hparams: dict[str, HparamValue], quality: float
+) -> None:
+    model = Model(member="m", num_classes=1, components=(), hparams=hparams, quality=quality)
+    commit = Commit(number=0, previous="", id=CommitId("i"), time=0.0, operation=AddRoot(model=model))
+    back = decode(encode(commit))
+    assert back == commit
+    assert isinstance(back.operation, AddRoot)
+    assert {k: type(v) for k, v in back.operation.model.hparams.items()} == {
+        k: type(v) for k, v in hparams.items()
+    }

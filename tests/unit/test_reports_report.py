@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import csv
+import errno
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from taskgrove.domain.errors import BadValueError, EnvironmentFailure, StorageFullError
+from taskgrove.domain.ids import TaskName
+from taskgrove.domain.records import AddTask, Commit, FinishChild
+from taskgrove.domain.view import SystemView
+from taskgrove.reports import log
+from taskgrove.reports.curves import MAX_LINES, draw_progress
+from taskgrove.reports.figures import svg
+from taskgrove.reports.history import Status, by_task, children
+from taskgrove.reports.report import write_report
+from taskgrove.reports.size import draw_size
+from taskgrove.reports.table import per_task
+from taskgrove.testing.systems import synthetic_system
+
+PICTURES = [f"{name}.{kind}" for name in ("graph", "progress", "size") for kind in ("png", "svg")]
+FILES = {"report.md", "tasks.json", "tasks.csv", *PICTURES}
+
+
+def failures_only(history: Sequence[Commit]) -> list[Commit]:
+    kept = (FinishChild, AddTask)
+    return [
+        c
+        for c in history
+        if isinstance(c.operation, kept)
+        and (not isinstance(c.operation, FinishChild) or c.operation.failure is not None)
+    ]
+
+
+def test_a_report_has_all_its_files_and_its_page_shows_them(tmp_path: Path) -> None:
+    view, history, evaluations = synthetic_system(4, 1)
+    written = write_report(tmp_path / "new" / "r", view, history, evaluations, "Four tasks")
+    assert {path.name for path in written} == FILES == {p.name for p in (tmp_path / "new" / "r").iterdir()}
+    page = written[0].read_text()
+    assert page.startswith("# Four tasks\n\n4 tasks, 4 with a model. Parameters: ")
+    assert all(f"({name}.png)" in page for name in ("graph", "progress", "size"))
+    assert all(f"| {task} |" in page for task in view.tasks)
+    assert "Experiment `synthetic`: 4 tasks, 2 iterations each, seed 0" in page
+    rows = list(csv.DictReader((tmp_path / "new" / "r" / "tasks.csv").read_text().splitlines()))
+    loaded = json.loads((tmp_path / "new" / "r" / "tasks.json").read_text())
+    assert [row["task"] for row in rows] == [row["task"] for row in loaded["tasks"]] == list(view.tasks)
+
+
+def test_the_same_system_gives_the_same_bytes_and_other_files_stay(tmp_path: Path) -> None:
+    view, history, evaluations = synthetic_system(2, 1)
+    (tmp_path / "mine.txt").write_text("mine")
+    first = {p: p.read_bytes() for p in write_report(tmp_path, view, history, evaluations, "x")}
+    again = {p: p.read_bytes() for p in write_report(tmp_path, view, history, evaluations, "x")}
+    assert first == again
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_reports_of_empty_and_partial_systems(tmp_path: Path) -> None:
+    view, history, _ = synthetic_system(3, 1)
+    without = replace(view, bests={}, models={r: view.models[r] for r in view.roots}, iterations={})
+    cases: list[tuple[SystemView, Sequence[Commit], str]] = [
+        (SystemView(), (), "No task has been added yet."),
+        (without, history[:4], "No child has been trained yet."),
+        (without, failures_only(history), "of which"),
+        (view, (), "3 tasks, 3 with a model."),
+    ]
+    for i, (shown, commits, expected) in enumerate(cases):
+        written = write_report(tmp_path / str(i), shown, commits, {}, "Partial")
+        assert expected in written[0].read_text()
+        assert "test – %" in written[0].read_text()
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for path in (file, file / "below"):
+        with pytest.raises(BadValueError, match=r"is a folder, but .*file is a file"):
+            write_report(path, SystemView(), (), {}, "x")
+
+
+def test_a_full_disk_leaves_the_old_report_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = {p: p.read_bytes() for p in write_report(tmp_path, SystemView(), (), {}, "old")}
+    view, history, evaluations = synthetic_system(1, 1)
+    write_bytes = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if "tasks.csv" in path.name:
+            write_bytes(path, data[:3])
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write_bytes(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageFullError, match="No space left"):
+        write_report(tmp_path, view, history, evaluations, "new")
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == old
+
+
+def test_a_read_only_folder_is_an_environment_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, data: bytes) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(EnvironmentFailure, match="may write to"):
+        write_report(tmp_path, SystemView(), (), {}, "x")
+
+
+def test_children_are_counted_by_how_they_ended() -> None:
+    _, history, _ = synthetic_system(6, 2, iterations=3)
+    found = children(history)
+    assert [child.order for child in found] == list(range(1, 6 * 3 * 4 + 1))
+    assert {child.status for child in found} == set(Status)
+    tasks = by_task(found)
+    assert all(summary.trained == 12 for summary in tasks.values())
+    for task, summary in tasks.items():
+        own = [c for c in found if c.task == task and c.status is Status.ACCEPTED]
+        assert summary.best_score == max(c.score for c in own if c.score is not None)
+        assert summary.counts[Status.ACCEPTED] == len(own)
+        assert sum(summary.mutations.values()) == sum(len(c.mutations) for c in own)
+
+
+def test_training_cost_counts_the_backward_pass() -> None:
+    _, history, _ = synthetic_system(1, 1)
+    child = next(c for c in children(history) if c.status is not Status.FAILED)
+    assert child.training_flops == 3 * 14_800_000 * 3_200
+
+
+def test_progress_has_a_line_per_task_or_bands_when_there_are_many() -> None:
+    for num_tasks in (3, MAX_LINES + 1):
+        view, history, _ = synthetic_system(num_tasks, 1)
+        figure = draw_progress(history, "Progress", view.tasks)
+        labels = {text.get_text() for text in figure.legends[0].get_texts()}
+        lines = set(view.tasks) if num_tasks == 3 else {"all tasks", "80 % of tasks"}
+        assert labels == {*lines, "mean over tasks with a model"}
+        assert svg(figure) == svg(draw_progress(history, "Progress", view.tasks))
+
+
+def test_the_best_so_far_never_falls() -> None:
+    _, history, _ = synthetic_system(1, 1, iterations=4)
+    axes = draw_progress(history).axes[0]
+    rises = np.diff(np.asarray(axes.lines[0].get_ydata(), dtype=float))
+    assert (rises >= 0).all()
+    assert (rises > 0).any()
+
+
+def test_hollow_points_are_rejected_children_and_crosses_failed_ones() -> None:
+    _, history, _ = synthetic_system(4, 1, iterations=3)
+    found = children(history)
+    accepted, rejected, failed = draw_progress(history).axes[0].collections
+    for points, status in ((accepted, Status.ACCEPTED), (rejected, Status.REJECTED), (failed, Status.FAILED)):
+        assert len(np.asarray(points.get_offsets())) == sum(c.status is status for c in found)
+    assert len(np.asarray(accepted.get_facecolor())) > 0
+    assert len(np.asarray(rejected.get_facecolor())) == 0
+
+
+def test_sizes_show_a_point_per_task_with_a_model() -> None:
+    view, _, evaluations = synthetic_system(3, 1)
+    partial = replace(view, bests={t: m for t, m in view.bests.items() if t != TaskName("task_001")})
+    figure = draw_size(per_task(partial, evaluations))
+    assert len(figure.axes[0].collections) == 2
+
+
+def test_the_log_tells_every_commit_in_words() -> None:
+    _, history, _ = synthetic_system(3, 1)
+    shown = log.lines(history)
+    assert [line.number for line in shown] == list(range(len(history)))
+    assert shown[0].time == "2023-11-14 22:13:20"
+    assert "task task_000 added: 2 classes, 800 training images" in [line.text for line in shown]
+    for commit, line in zip(history, shown, strict=True):
+        if isinstance(commit.operation, FinishChild):
+            assert line.status is not None
+            assert f"child {commit.operation.iteration}.1.{commit.operation.child} of " in line.text
+            assert f": {line.status}, " in line.text
+    failed = [line.text for line in shown if line.status is Status.FAILED]
+    assert failed
+    assert all("diverged: The loss is NaN." in text for text in failed)
+
+
+def test_the_log_prints_names_with_brackets_as_they_are_and_serialises() -> None:
+    _, history, _ = synthetic_system(1, 1)
+    shown = [replace(line, text=f"{line.text} [red]") for line in log.lines(history)]
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(log.as_rich(shown))
+    assert "[red]" in console.export_text()
+    assert json.loads(json.dumps(log.as_json(shown)))[0]["status"] is None
+
+
+def test_synthetic_systems_are_consistent_and_repeatable() -> None:
+    view, history, evaluations = synthetic_system(5, 4)
+    assert (view, history, evaluations) == synthetic_system(5, 4)
+    assert view != synthetic_system(5, 5)[0]
+    assert [commit.number for commit in history] == list(range(view.number + 1))
+    assert set(evaluations) == set(view.bests.values())
+    assert all(id == model.id for id, model in view.models.items())
