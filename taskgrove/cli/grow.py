@@ -11,6 +11,7 @@ from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, 
 from taskgrove.cli.progress import GrowDisplay
 from taskgrove.experiment.api import open as open_grove
 from taskgrove.experiment.api import open_or_create
+from taskgrove.experiment.build import check_spec
 from taskgrove.experiment.decode import read_experiment
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.spec import ScoreSpec, TrainSpec
@@ -71,6 +72,7 @@ def run(
 ) -> None:
     """Carry out an experiment from one file: root, tasks, search; or continue it."""
     spec = read_experiment(experiment)
+    check_spec(spec)
     system = open_or_create(store, spec.root)
     with GrowDisplay(err, quiet=json) as display:
         system.run(spec, display.observe, display.watch)

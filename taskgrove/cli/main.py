@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from taskgrove.cli import create, grow, listing, read, use
 from taskgrove.cli.output import err, out
-from taskgrove.domain.errors import TaskgroveError
+from taskgrove.domain.errors import EnvironmentFailure, TaskgroveError
 from taskgrove.version import __version__
+
+_INTERRUPTED = 130
+"""The exit code that Typer gives to a keyboard interrupt, as shells do."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,9 +55,16 @@ def main() -> None:
     try:
         app()
     except TaskgroveError as error:
-        err.print(f"[bold red]error[/] ({error.kind}): ", end="", highlight=False)
-        err.print(str(error), highlight=False, markup=False)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("Interrupted. Nothing that was recorded is lost; the same command continues.")
-        sys.exit(130)
+        _fail(error)
+    except OSError as error:  # of a path or a stream that no seam has met
+        _fail(EnvironmentFailure(f"{error}. Check the path, the disk and who may use them."))
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            err.print("Interrupted. Nothing that was recorded is lost; the same command continues.")
+        raise
+
+
+def _fail(error: TaskgroveError) -> NoReturn:
+    err.print("error", style="bold red", end="")
+    err.print(f" ({error.kind}): {error}", highlight=False, soft_wrap=True)
+    sys.exit(error.exit_code)

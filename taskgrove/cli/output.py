@@ -20,8 +20,9 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 _WIDTH = None if sys.stdout.isatty() else 120
 """Of tables that go into a file or a pipe, which have no width of their own."""
 
-out = Console(width=_WIDTH)
-err = Console(stderr=True)
+# File and class names may hold square brackets, which Rich would take for its markup.
+out = Console(width=_WIDTH, markup=False)
+err = Console(stderr=True, markup=False)
 
 
 def emit(shown: RenderableType, data: object, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from taskgrove.coordinator.base import Event, Stage
@@ -56,7 +57,7 @@ class GrowDisplay:
             self._trained += 1
         line = self._line(event)
         if line and not self._quiet:
-            self._progress.console.print(line, highlight=False)
+            self._progress.console.print(line, highlight=False, markup=True)
         self._where = f"{event.task} · iteration {event.iteration + 1}"
         best = "" if event.best is None else f" · best {percent(event.best)} %"
         self._progress.update(
@@ -94,7 +95,7 @@ class GrowDisplay:
         if event.recovered:
             what = "read from the log"
         elif event.quality is None:
-            what = f"failed: {event.text}"
+            what = f"failed: {escape(event.text)}"
         else:
             what = f"{percent(event.quality)} % {'accepted' if event.accepted else 'rejected'}"
         count = f"child {event.done}/{event.total}"

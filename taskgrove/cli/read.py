@@ -90,5 +90,5 @@ def check(
     emit(text, data, as_json=json)
     if not found.ok:
         for problem in found.problems:
-            err.print(problem, highlight=False)
+            err.print(problem, highlight=False, soft_wrap=True)
         raise typer.Exit(4)

@@ -8,13 +8,17 @@ from typing import Annotated
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from rich.table import Table
 
 from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, reading
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
 from taskgrove.reports.quantities import percent
+from taskgrove.serving.predict import as_images
+
+_UNREADABLE = (EOFError, Image.DecompressionBombError, OSError, SyntaxError, ValueError)
+"""What NumPy and Pillow raise for files that are damaged or something else."""
 
 
 def predict(
@@ -71,12 +75,11 @@ def _read(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Images of a file; photographs are brought to the size of the task's images."""
     try:
         if path.suffix == ".npy":
-            array: NDArray[np.uint8] = np.load(path, allow_pickle=False)
-            return array
+            return as_images(np.load(path, allow_pickle=False))
         with Image.open(path) as image:
             grey = image.mode in ("1", "L", "LA", "I;16")
             return np.asarray(image.convert("L" if grey else "RGB").resize(size, Image.Resampling.BILINEAR))
     except FileNotFoundError as error:
         raise BadValueError(f"There is no file {path}.") from error
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise BadValueError(f"{path} cannot be read as an image: {error}") from error

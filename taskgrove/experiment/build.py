@@ -12,6 +12,7 @@ import torch
 from taskgrove.agents.base import AbstractAgent, Equipment
 from taskgrove.agents.methods import AGENTS
 from taskgrove.backbones.families import family_of
+from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.coordinator.loop import Run
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.hparams import Space
@@ -27,6 +28,7 @@ from taskgrove.scoring.base import AbstractScore
 from taskgrove.scoring.decay import DecayScore
 from taskgrove.scoring.quality import QualityScore
 from taskgrove.store.tensors import pack
+from taskgrove.tasks.load import normalise_source
 from taskgrove.tasks.preprocess import PREPROCESS_SPACE
 from taskgrove.trainer.optim import OPTIMIZER_SPACE
 from taskgrove.version import __version__
@@ -89,8 +91,13 @@ def build_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise BadValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}.") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise BadValueError(f"device is {name!r} but this machine has no usable GPU; use cpu or auto.")
+    if device.type not in ("cpu", "cuda"):
+        raise BadValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}.")
+    usable = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= usable:
+        raise BadValueError(
+            f"device is {name!r} but this machine has {usable or 'no'} usable GPU(s); use cpu or auto."
+        )
     return device
 
 
@@ -123,8 +130,6 @@ def build_agent(spec: ExperimentSpec, root: Model, train: TrainConfig) -> Abstra
         UnknownNameError: There is no such method, option or hyperparameter.
         BadValueError: An option or a default is out of its range.
     """
-    method = AGENTS[spec.agent.method]
-    options = decode(method.options_type, spec.agent.options, f"agent ({spec.agent.method})")
     equipment = Equipment(
         layout=family_of(root.member).layout(root.member),
         space=space_of(root.member).with_defaults(spec.defaults),
@@ -132,7 +137,27 @@ def build_agent(spec: ExperimentSpec, root: Model, train: TrainConfig) -> Abstra
         train=train,
         code_version=__version__,
     )
-    return method(equipment=equipment, options=options)  # type: ignore[call-arg]
+    return AGENTS[spec.agent.method](equipment=equipment, options=_options(spec))  # type: ignore[call-arg]
+
+
+def _options(spec: ExperimentSpec) -> Any:
+    kind = AGENTS[spec.agent.method].options_type
+    return decode(kind, spec.agent.options, f"agent ({spec.agent.method})")
+
+
+def check_spec(spec: ExperimentSpec) -> None:
+    """Refuse an experiment that names something unknown or impossible, before anything is written.
+
+    Raises:
+        UnknownNameError: There is no such backbone, method, option, hyperparameter, executor or source.
+        BadValueError: A value is out of its range.
+    """
+    _options(spec)
+    space_of(spec.root.member).with_defaults(spec.defaults)
+    EXECUTORS[spec.executor]
+    build_device(spec.device)
+    for task in spec.tasks:
+        normalise_source(task.source)
 
 
 def build_run(spec: ExperimentSpec, view: SystemView, train: TrainConfig) -> Run:

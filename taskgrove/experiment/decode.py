@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -18,6 +20,8 @@ AGENT_KEYS = ("method", "iterations")
 def read_experiment(path: Path) -> ExperimentSpec:
     """The experiment that a TOML file describes.
 
+    `${NAME}` in a task's source and in the root's weights stands for an environment variable.
+
     Raises:
         BadValueError: The file is missing, is not TOML, or a value is wrong; says where.
         UnknownNameError: A key is unknown; lists the known ones.
@@ -29,7 +33,7 @@ def read_experiment(path: Path) -> ExperimentSpec:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadValueError(f"{path} is not valid TOML: {error}.") from error
     try:
-        return decode(ExperimentSpec, _with_agent_options(table), "")
+        return _expanded(decode(ExperimentSpec, _with_agent_options(table), ""))
     except (BadValueError, UnknownNameError) as error:
         raise type(error)(f"{path}: {error}") from error
 
@@ -42,6 +46,25 @@ def _with_agent_options(table: Mapping[str, Any]) -> dict[str, Any]:
     own = {key: value for key, value in agent.items() if key in AGENT_KEYS}
     options = {key: value for key, value in agent.items() if key not in AGENT_KEYS}
     return {**table, "agent": {**own, "options": options}}
+
+
+def _expanded(spec: ExperimentSpec) -> ExperimentSpec:
+    """Fill in environment variables where the experiment names files."""
+    tasks = tuple(replace(task, source=_filled(task.source)) for task in spec.tasks)
+    weights = None if spec.root.weights is None else _filled(spec.root.weights)
+    return replace(spec, tasks=tasks, root=replace(spec.root, weights=weights))
+
+
+def _filled(text: str) -> str:
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise BadValueError(
+                f"{text!r} needs the environment variable {match[1]}, which is not set; "
+                f"for example: {match[1]}=/path/to/data taskgrove run …"
+            )
+        return os.environ[match[1]]
+
+    return re.sub(r"\$\{(\w+)\}", value, text)
 
 
 def decode(kind: type[T], table: Mapping[str, Any], place: str) -> T:

@@ -20,7 +20,7 @@ from taskgrove.domain.ids import BlobId, ModelId, TaskName
 from taskgrove.domain.jobs import EvaluateJob
 from taskgrove.domain.records import AddRoot, AddTask, Evaluation, TaskSpec
 from taskgrove.domain.view import SystemView
-from taskgrove.experiment.build import build_device, build_root, build_run, build_train
+from taskgrove.experiment.build import build_device, build_root, build_run, build_train, check_spec
 from taskgrove.experiment.spec import (
     AgentSpec,
     ExperimentSpec,
@@ -206,6 +206,7 @@ class Grove:
             BadValueError: The store holds an experiment of that name with other settings, a task
                 of the same name with other data, or another root.
         """
+        check_spec(spec)
         self._check_root(spec.root)
         view = self.view()
         for entry in spec.tasks:
@@ -244,6 +245,8 @@ class Grove:
         device = build_device(spec.device)
         run = build_run(spec, self.view(), build_train(spec.train, device))
         _check_continues(self.view(), run.start.experiment, run.start.digest)
+        for task in run.start.tasks:  # data that is gone stops the run now, not after hours
+            self.task_data(task)
         trainer = Trainer(self.store, self.task_data, device, watch)
         work = Work(train=trainer.train, evaluate=trainer.evaluate)
         executor = EXECUTORS[spec.executor]()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from taskgrove.agents.base import Equipment
 from taskgrove.backbones.families.vit.members import layout_of
 from taskgrove.domain.hparams import Choice, Hparams, Space
-from taskgrove.domain.ids import BlobId, ComponentId, ModelId, SlotName, TaskName
+from taskgrove.domain.ids import BlobId, CommitId, ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.domain.records import AddRoot, AddTask, Component, Model, TaskSpec, identified
 from taskgrove.domain.view import SystemView
@@ -158,9 +158,9 @@ def tiny_store(backend: AbstractBackend, tasks: Iterable[str] = ("a", "b")) -> S
     store = Store.create(backend)
     for slot in TINY.root_slots():
         store.put_blob(root_bytes(slot))
-    store.commit(AddRoot(model=tiny_root()))
+    store.commit(AddRoot(model=tiny_root()), id=CommitId("tiny root"))
     for name in tasks:
-        store.commit(AddTask(task=tiny_task(name)))
+        store.commit(AddTask(task=tiny_task(name)), id=CommitId(f"tiny task {name}"))
     return store
 
 

@@ -38,6 +38,8 @@ OPTIMIZER_SPACE = Space(
 def learning_rate(step: int, num_steps: int, peak: float, warmup: float) -> float:
     """Learning rate of a step: linear from 0 over `warmup * num_steps` steps, then cosine to 0.
 
+    The step at which it would be exactly 0 is left out, since it would change nothing.
+
     Args:
         step: From 0.
         num_steps: Of the child's whole training.

@@ -59,7 +59,7 @@ class Trajectory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Schedule:
     """Sizes of a training: images per step, steps per cycle, cycles."""
 
     batch: int
@@ -67,7 +67,7 @@ class Plan:
     cycles: int
 
     @classmethod
-    def of(cls, num_images: int, config: TrainConfig) -> Plan:
+    def of(cls, num_images: int, config: TrainConfig) -> Schedule:
         """A cycle is min(one epoch, the cap), rounded up to whole steps."""
         batch = min(config.batch_size, num_images)
         steps = math.ceil(min(num_images, config.samples_cap) / batch)
@@ -113,32 +113,32 @@ def train_network(
         DivergedError: A loss or a logit became NaN or infinite.
     """
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
-    plan = Plan.of(len(data.train_labels), config)
+    schedule = Schedule.of(len(data.train_labels), config)
     names = [(slot, name) for slot in network.trainable for name in network.tensors(slot)]
     names.sort()
     parameters = [network.tensors(slot)[name] for slot, name in names]
     buffers = [momentum[slot][name] if slot in momentum else None for slot, name in names]
-    optimizer = Optimizer(parameters, buffers, hparams, plan.num_steps)
-    order = batches(len(data.train_labels), plan.batch, torch.Generator().manual_seed(seed))
+    optimizer = Optimizer(parameters, buffers, hparams, schedule.num_steps)
+    order = batches(len(data.train_labels), schedule.batch, torch.Generator().manual_seed(seed))
     augment = torch.Generator(device=data.train_images.device).manual_seed(seed)
     keeper = Keeper(network, optimizer)
     losses: list[float] = []
-    for cycle in range(1, plan.cycles + 1):
+    for cycle in range(1, schedule.cycles + 1):
         total = torch.zeros((), device=data.train_images.device)
-        for _ in range(plan.steps_per_cycle):
+        for _ in range(schedule.steps_per_cycle):
             index = next(order).to(data.train_images.device)
             images = train_batch(data.train_images[index], hparams, augment).to(dtype)
             loss = cross_entropy(network(images).float(), data.train_labels[index])
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             total += loss.detach()
-        losses.append(float(total) / plan.steps_per_cycle)
+        losses.append(float(total) / schedule.steps_per_cycle)
         if not math.isfinite(losses[-1]):
             raise DivergedError(f"the training loss became {losses[-1]} in cycle {cycle}")
         keeper.validate(cycle, data, hparams, dtype)
         if watch is not None:
-            watch(Tick(cycle=cycle, cycles=plan.cycles, accuracy=keeper.accuracies[-1]))
-    return keeper.trajectory(tuple(losses), plan.num_steps * plan.batch, len(data.val_labels))
+            watch(Tick(cycle=cycle, cycles=schedule.cycles, accuracy=keeper.accuracies[-1]))
+    return keeper.trajectory(tuple(losses), schedule.num_steps * schedule.batch, len(data.val_labels))
 
 
 class Keeper:

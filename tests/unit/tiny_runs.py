@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import ParamSpec, TypeVar, final
 
 from taskgrove.agents.methods.mu2net_plus import Mu2NetPlus, Mu2NetPlusOptions
@@ -91,20 +90,22 @@ def interrupt_at(call: int) -> Callable[[object], None]:
 
 
 @final
-class Backwards(AbstractExecutor):
-    """Ends the children of a generation in the reverse of the order in which they were submitted.
+class OutOfOrder(AbstractExecutor):
+    """Ends the children of a generation in any order, without threads.
 
-    Give its `observe` to the coordinator: a child ends when the one after it has been recorded.
+    Give its `observe` to the coordinator: the next child ends when one has been recorded.
 
     Args:
         children: Per generation.
+        pick: Which of so many waiting children ends next; by default the last.
     """
 
-    name = "backwards"
-    summary = "the last child first, for tests"
+    name = "out_of_order"
+    summary = "children end in any order, for tests"
 
-    def __init__(self, children: int) -> None:
+    def __init__(self, children: int, pick: Callable[[int], int] = lambda waiting: waiting - 1) -> None:
         self._children = children
+        self._pick = pick
         self._waiting: list[Callable[[], None]] = []
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
@@ -118,7 +119,7 @@ class Backwards(AbstractExecutor):
             return future
         self._waiting.append(end)
         if len(self._waiting) == self._children:
-            self._end_last()
+            self._end_next()
         return future
 
     def shutdown(self) -> None:
@@ -127,12 +128,7 @@ class Backwards(AbstractExecutor):
     def observe(self, event: Event) -> None:
         """Ends the next child when one was recorded."""
         if event.stage is Stage.CHILD and self._waiting:
-            self._end_last()
+            self._end_next()
 
-    def _end_last(self) -> None:
-        self._waiting.pop()()
-
-
-def other_text(run: Run) -> Run:
-    """The same run described in other words, as by another device."""
-    return replace(run, start=replace(run.start, spec='{"device": "cpu"}'))
+    def _end_next(self) -> None:
+        self._waiting.pop(self._pick(len(self._waiting)))()

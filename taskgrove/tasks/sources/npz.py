@@ -29,6 +29,8 @@ from taskgrove.tasks.splits import ROW, concatenate
 
 _ORDER = ("train", "val", "valid", "validation", "test")
 _INDEX = re.compile(r"(.+)_index_in_(.+)")
+_UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise for damaged, encrypted or foreign files."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -61,7 +63,7 @@ def _read(path: str, prefix: str) -> Arrays:
             arrays = {name: file[start + slash + name] for start, slash, name in keys if start == prefix}
     except FileNotFoundError as error:
         raise TaskDataError(f"There is no file {path}; check the path in npz:<path>.") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise TaskDataError(f"{path} is not a NumPy file that can be read ({error}).") from error
     prefixes = {start for start, _, _ in keys} - {""}
     if prefix and not arrays:

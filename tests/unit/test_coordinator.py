@@ -1,0 +1,300 @@
+"""A run's log from beginning to end: what is committed, in which order, and what observers hear."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from tiny_runs import (
+    CHILDREN,
+    PER_ITERATION,
+    A,
+    B,
+    Interrupted,
+    OutOfOrder,
+    grow,
+    interrupt_at,
+    log_of,
+    run_of,
+)
+
+from taskgrove.coordinator.base import Event, Stage
+from taskgrove.coordinator.executors.inline import InlineExecutor
+from taskgrove.domain.errors import CommitRefusedError, TaskDataError
+from taskgrove.domain.ids import CommitId
+from taskgrove.domain.jobs import TrainJob
+from taskgrove.domain.records import (
+    AddEvaluation,
+    BeginIteration,
+    EndIteration,
+    FinishChild,
+    Operation,
+    StartExperiment,
+)
+from taskgrove.domain.view import SystemView
+from taskgrove.store.backends.memory import MemoryBackend
+from taskgrove.store.store import Store
+from taskgrove.testing.layouts import tiny_store
+
+ITERATION = [BeginIteration, *[FinishChild] * PER_ITERATION, EndIteration]
+FIRST = 3
+"""Number of the first commit of a run: the root and two tasks come before."""
+
+
+def operations(store: Store) -> list[Operation]:
+    return [commit.operation for commit in store.history(FIRST)]
+
+
+def children(store: Store) -> list[FinishChild]:
+    return [operation for operation in operations(store) if isinstance(operation, FinishChild)]
+
+
+def system(view: SystemView) -> SystemView:
+    """What the order of commits does not decide."""
+    return replace(view, number=0)
+
+
+@pytest.fixture
+def store() -> Store:
+    return tiny_store(MemoryBackend())
+
+
+def test_the_log_of_a_run_is_its_steps_in_order(store: Store) -> None:
+    grow(store, run_of())
+    assert [type(operation) for operation in operations(store)] == [
+        StartExperiment,
+        *ITERATION,
+        AddEvaluation,
+        *ITERATION,
+        AddEvaluation,
+    ]
+    begun = [o for o in operations(store) if isinstance(o, BeginIteration)]
+    assert [(o.task, o.iteration, o.agent) for o in begun] == [(A, 0, "mu2net_plus"), (B, 0, "mu2net_plus")]
+    assert operations(store)[0] == run_of().start
+
+
+def test_children_are_recorded_in_order_with_what_the_trainer_said(store: Store) -> None:
+    grow(store, run_of(tasks=[A]))
+    recorded = children(store)
+    assert [(c.generation, c.child) for c in recorded] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    for child in recorded:
+        assert child.result is not None
+        assert child.failure is None
+        assert child.score == child.result.quality
+        if child.model is not None:
+            assert (child.model.quality, child.model.parent) == (child.result.quality, child.parent)
+            assert (child.model.seed, child.model.mutations) == (child.seed, child.mutations)
+
+
+def test_the_best_accepted_child_becomes_the_tasks_model(store: Store) -> None:
+    view = grow(store, run_of(tasks=[A]))
+    scores = {c.model.id: c.score for c in children(store) if c.model is not None and c.score is not None}
+    assert view.bests == {A: max(scores, key=lambda model: scores[model])}
+    assert set(view.models) == {*view.roots, view.bests[A]}
+    assert view.populations == {}
+
+
+def test_the_view_that_is_returned_is_the_head_of_the_log(store: Store) -> None:
+    assert grow(store, run_of()) == Store.open(store.backend).view()
+
+
+def test_a_second_iteration_begins_with_the_model_of_the_first(store: Store) -> None:
+    grow(store, run_of(2, [A]))
+    begun = [o.iteration for o in operations(store) if isinstance(o, BeginIteration)]
+    ended = [o for o in operations(store) if isinstance(o, EndIteration)]
+    assert begun == [0, 1]
+    second = next(c for c in children(store) if c.iteration == 1)
+    assert second.parent == ended[0].best
+
+
+def test_failures_are_recorded_and_the_run_goes_on(store: Store) -> None:
+    view = grow(store, run_of(tasks=[A]), fails=lambda job: job.child == 0)
+    failed = [c for c in children(store) if c.child == 0]
+    assert len(failed) == 2
+    for child in failed:
+        assert (child.result, child.model, child.score) == (None, None, None)
+        assert child.failure is not None
+        assert (child.failure.kind, child.failure.seed) == ("diverged", child.seed)
+    assert view.models[view.bests[A]].child == 1
+
+
+def test_a_task_whose_children_all_fail_gets_no_model_and_no_test(store: Store) -> None:
+    view = grow(store, run_of(tasks=[A]), fails=lambda _: True)
+    assert [type(o) for o in operations(store)] == [StartExperiment, *ITERATION]
+    assert view.bests == {}
+    assert view.iterations == {A: 1}
+
+
+def test_every_published_model_is_tested_once(store: Store) -> None:
+    view = grow(store, run_of(4))
+    tested = [o.evaluation for o in operations(store) if isinstance(o, AddEvaluation)]
+    ended = [o.best for o in operations(store) if isinstance(o, EndIteration)]
+    assert len(set(ended)) < len(ended), "some iteration leaves its task's model as it was"
+    assert Counter(evaluation.model for evaluation in tested) == dict.fromkeys(ended, 1)
+    assert {evaluation.split for evaluation in tested} == {"test"}
+    assert store.state.evaluations[view.bests[A]]["test"].accuracy == view.models[view.bests[A]].quality
+
+
+def test_a_run_that_has_ended_writes_nothing_more(store: Store) -> None:
+    grow(store, run_of())
+    before = log_of(store.backend)
+    grow(Store.open(store.backend), run_of())
+    assert log_of(store.backend) == before
+
+
+def test_growing_again_goes_on_with_the_next_iteration(store: Store) -> None:
+    grow(store, run_of(name="first"))
+    view = grow(store, run_of(name="second"))
+    begun = [(o.experiment, o.task, o.iteration) for o in operations(store) if isinstance(o, BeginIteration)]
+    assert begun == [("first", A, 0), ("first", B, 0), ("second", A, 1), ("second", B, 1)]
+    assert view.iterations == {A: 2, B: 2}
+    assert view.progress == {"first": {A: 1, B: 1}, "second": {A: 1, B: 1}}
+
+
+def test_an_experiment_may_get_more_iterations_and_is_the_same_as_if_it_had_them_from_the_start(
+    store: Store,
+) -> None:
+    grow(store, run_of(1))
+    grown = grow(store, run_of(2))
+    at_once = grow(tiny_store(MemoryBackend()), run_of(2))
+    assert grown.bests == at_once.bests
+    assert grown.models == at_once.models
+
+
+def test_an_experiment_may_get_more_tasks(store: Store) -> None:
+    grow(store, run_of(1, [A]))
+    view = grow(store, run_of(1, [A, B]))
+    assert view.progress == {"tiny": {A: 1, B: 1}}
+
+
+def test_another_experiment_under_the_same_name_is_refused(store: Store) -> None:
+    grow(store, run_of())
+    before = log_of(store.backend)
+    with pytest.raises(CommitRefusedError, match="started with other settings"):
+        grow(store, run_of(digest="another"))
+    assert log_of(store.backend) == before
+
+
+def test_recorded_children_of_another_search_are_refused(store: Store) -> None:
+    with pytest.raises(Interrupted):
+        grow(store, run_of(), before_training=interrupt_at(1))
+    with pytest.raises(CommitRefusedError, match=r"Child 0\.0 of a in the log is not the one"):
+        grow(store, run_of(seed=1))
+
+
+def test_an_iteration_that_another_experiment_left_open_is_begun_anew(store: Store) -> None:
+    with pytest.raises(Interrupted):
+        grow(store, run_of(name="first"), before_training=interrupt_at(3))
+    view = grow(store, run_of(name="second"))
+    assert view.progress == {"second": {A: 1, B: 1}}
+    view = grow(store, run_of(name="first"))
+    assert view.iterations == {A: 2, B: 2}
+
+
+@pytest.mark.xfail(strict=True, raises=CommitRefusedError, reason="ids of children repeat when re-begun")
+def test_an_iteration_can_be_begun_a_second_time_by_the_same_experiment(store: Store) -> None:
+    for name in ("first", "second"):
+        with pytest.raises(Interrupted):
+            grow(store, run_of(name=name), before_training=interrupt_at(1))
+    assert grow(store, run_of(name="first")).progress == {"first": {A: 1, B: 1}}
+
+
+@pytest.mark.xfail(strict=True, raises=CommitRefusedError, reason="the id of a start ignores its text")
+def test_a_run_may_go_on_on_another_device(store: Store) -> None:
+    with pytest.raises(Interrupted):
+        grow(store, run_of(spec='{"device":"auto"}'), before_training=interrupt_at(1))
+    view = grow(store, run_of(spec='{"device":"cpu"}'))
+    assert view.progress == {"tiny": {A: 1, B: 1}}
+
+
+def test_an_error_of_the_trainer_ends_the_run_and_leaves_a_sound_log(store: Store) -> None:
+    def gone(job: TrainJob) -> None:
+        if job.child == 1:
+            raise TaskDataError("The data is gone.")
+
+    with pytest.raises(TaskDataError, match="gone"):
+        grow(store, run_of(), before_training=gone)
+    assert [type(o) for o in operations(store)] == [StartExperiment, BeginIteration, FinishChild]
+    assert grow(store, run_of()).progress == {"tiny": {A: 1, B: 1}}
+
+
+def test_an_interruption_is_not_caught_by_the_executor() -> None:
+    with pytest.raises(Interrupted):
+        InlineExecutor().submit(interrupt_at(0), None)
+
+
+def test_children_may_end_in_the_reverse_order(store: Store) -> None:
+    executor = OutOfOrder(CHILDREN)
+    backwards = grow(store, run_of(2), executor=executor, observe=executor.observe)
+    executor.shutdown()
+    other = tiny_store(MemoryBackend())
+    forwards = grow(other, run_of(2))
+    assert system(backwards) == system(forwards)
+    orders = [[(c.generation, c.child) for c in children(s)][:CHILDREN] for s in (store, other)]
+    assert orders == [[(0, 1), (0, 0)], [(0, 0), (0, 1)]]
+
+
+def test_ids_of_commits_follow_from_their_place_and_never_repeat(store: Store) -> None:
+    grow(store, run_of(3))
+    ids: list[CommitId] = [commit.id for commit in store.history()]
+    assert len(set(ids)) == len(ids)
+    again = tiny_store(MemoryBackend())
+    grow(again, run_of(3))
+    assert [commit.id for commit in again.history(FIRST)] == ids[FIRST:]
+
+
+def test_commits_say_how_long_the_work_took(store: Store) -> None:
+    grow(store, run_of())
+    for commit in store.history(FIRST):
+        named = {FinishChild: ["train"], AddEvaluation: ["evaluate"]}.get(type(commit.operation), [])
+        assert [*commit.seconds] == named
+        assert all(seconds >= 0.0 for seconds in commit.seconds.values())
+
+
+def test_observers_hear_of_every_step(store: Store) -> None:
+    events: list[Event] = []
+    view = grow(store, run_of(), observe=events.append)
+    child = [Stage.CHILD] * PER_ITERATION
+    iteration = [Stage.BEGUN, *child, Stage.ENDED, Stage.EVALUATED]
+    assert [event.stage for event in events] == iteration * 2
+    assert {event.total for event in events} == {2 * PER_ITERATION}
+    assert [event.done for event in events if event.stage is Stage.CHILD] == [*range(1, 9)]
+    assert [event.task for event in events] == [A] * len(iteration) + [B] * len(iteration)
+    assert not any(event.recovered for event in events)
+    tested = [event.accuracy for event in events if event.stage is Stage.EVALUATED]
+    assert tested == [view.models[view.bests[task]].quality for task in (A, B)]
+
+
+def test_observers_hear_what_became_of_every_child(store: Store) -> None:
+    events: list[Event] = []
+    grow(store, run_of(), observe=events.append, fails=lambda job: job.generation == 1 and job.child == 0)
+    heard = [event for event in events if event.stage is Stage.CHILD]
+    for event, child in zip(heard, children(store), strict=True):
+        assert (event.generation, event.child) == (child.generation, child.child)
+        assert event.quality == (child.result.quality if child.result else None)
+        assert event.accepted == (child.model is not None)
+        assert event.text == ("Told to diverge." if child.failure else "")
+
+
+def test_the_best_that_observers_hear_of_is_the_tasks(store: Store) -> None:
+    events: list[Event] = []
+    view = grow(store, run_of(tasks=[A]), observe=events.append)
+    assert events[0].best is None
+    ended = next(event for event in events if event.stage is Stage.ENDED)
+    assert ended.best == view.models[view.bests[A]].quality
+    events.clear()
+    grow(store, run_of(tasks=[A], name="again"), observe=events.append)
+    assert events[0].best == ended.best
+
+
+def test_observers_hear_which_children_were_read_from_the_log(store: Store) -> None:
+    with pytest.raises(Interrupted):
+        grow(store, run_of(), before_training=interrupt_at(3))
+    events: list[Event] = []
+    grow(store, run_of(), observe=events.append)
+    assert events[0].recovered
+    assert events[0].text == "taken up with 3 recorded children"
+    heard = [event.recovered for event in events if event.stage is Stage.CHILD]
+    assert heard == [True] * 3 + [False] * 5
+    assert max(event.done for event in events) == {event.total for event in events}.pop() == 8

@@ -1,0 +1,118 @@
+"""A run that is killed anywhere and started again writes what it would have written in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+from tiny_runs import PER_ITERATION, Interrupted, grow, interrupt_at, log_of, run_of
+
+from taskgrove.domain.ids import CommitId
+from taskgrove.domain.records import Operation
+from taskgrove.store.backends.memory import MemoryBackend
+from taskgrove.store.check import check
+from taskgrove.store.store import Store
+from taskgrove.testing.faults import Fault, FaultyBackend, Killed
+from taskgrove.testing.layouts import tiny_store
+from taskgrove.trainer.fake import FakeTrainer
+
+ITERATIONS = 2
+NUM_CHILDREN = ITERATIONS * 2 * PER_ITERATION
+NUM_COMMITS = 1 + ITERATIONS * 2 * (PER_ITERATION + 2)
+"""Without evaluations, of which there are fewer than iterations."""
+
+
+@cache
+def uninterrupted() -> list[tuple[int, CommitId, Operation]]:
+    backend = MemoryBackend()
+    grow(tiny_store(backend), run_of(ITERATIONS))
+    return log_of(backend)
+
+
+def go_on(backend: MemoryBackend) -> None:
+    """Start the run again and compare with what it writes in one go."""
+    grow(Store.open(backend), run_of(ITERATIONS))
+    assert log_of(backend) == uninterrupted()
+    assert check(backend, deep=False).problems == ()
+
+
+@pytest.mark.parametrize("child", range(NUM_CHILDREN))
+def test_a_run_killed_in_a_childs_training_goes_on(child: int) -> None:
+    backend = MemoryBackend()
+    store = tiny_store(backend)
+    with pytest.raises(Interrupted):
+        grow(store, run_of(ITERATIONS), before_training=interrupt_at(child))
+    go_on(backend)
+
+
+def test_a_run_killed_in_every_childs_training_gets_to_its_end() -> None:
+    backend = MemoryBackend()
+    tiny_store(backend)
+    for _ in range(NUM_CHILDREN):
+        with pytest.raises(Interrupted):
+            grow(Store.open(backend), run_of(ITERATIONS), before_training=interrupt_at(1))
+        if len(log_of(backend)) > len(uninterrupted()) - 4:
+            break
+    go_on(backend)
+
+
+@pytest.mark.parametrize("event", range(NUM_CHILDREN + 3 * ITERATIONS * 2 - 1))
+def test_a_run_killed_between_two_steps_goes_on(event: int) -> None:
+    backend = MemoryBackend()
+    store = tiny_store(backend)
+    with pytest.raises(Interrupted):
+        grow(store, run_of(ITERATIONS), observe=interrupt_at(event))
+    go_on(backend)
+
+
+def dying_in_put_new(number: int, fault: Fault) -> Callable[[int, str], Fault | None]:
+    """The process dies in its `put_new` number `number`; opening a store does some, every commit one."""
+    left = number
+
+    def plan(_: int, verb: str) -> Fault | None:
+        nonlocal left
+        left -= verb == "put_new"
+        return fault if left < 0 else None
+
+    return plan
+
+
+@pytest.mark.parametrize("fault", [Fault.DEATH_BEFORE, Fault.DEATH_AFTER], ids=["before", "after"])
+@pytest.mark.parametrize("commit", range(NUM_COMMITS))
+def test_a_run_killed_while_it_commits_goes_on(commit: int, fault: Fault) -> None:
+    backend = MemoryBackend()
+    tiny_store(backend)
+    store = Store.open(FaultyBackend(backend, lambda _, __: None))
+    store.backend = FaultyBackend(backend, dying_in_put_new(commit, fault))
+    with pytest.raises(Killed):
+        grow(store, run_of(ITERATIONS))
+    go_on(backend)
+
+
+def test_a_run_killed_while_it_tests_a_model_tests_it_when_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = MemoryBackend()
+    store = tiny_store(backend)
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeTrainer, "evaluate", interrupt_at(0))
+        with pytest.raises(Interrupted):
+            grow(store, run_of(ITERATIONS))
+    go_on(backend)
+
+
+@pytest.mark.parametrize("child", [0, 1, 4, 9])
+def test_recorded_failures_are_told_again(child: int) -> None:
+    backends = [MemoryBackend(), MemoryBackend()]
+    stores = [tiny_store(backend) for backend in backends]
+    grow(stores[0], run_of(ITERATIONS), fails=lambda job: job.child == 0)
+    with pytest.raises(Interrupted):
+        grow(
+            stores[1],
+            run_of(ITERATIONS),
+            fails=lambda job: job.child == 0,
+            before_training=interrupt_at(child),
+        )
+    grow(Store.open(backends[1]), run_of(ITERATIONS), fails=lambda job: job.child == 0)
+    assert log_of(backends[1]) == log_of(backends[0])
