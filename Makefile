@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
-SOURCES := taskgrove tests benchmarks
+SOURCES := taskgrove tests benchmarks docs
 
 .PHONY: demo setup check fix test test-slow docs bench lock release clean
 

@@ -12,7 +12,7 @@ import typer
 
 from taskgrove.agents.methods import AGENTS
 from taskgrove.cli.main import app
-from taskgrove.domain.errors import EnvironmentFailure, StoreError, TaskgroveError, UserError
+from taskgrove.domain.errors import EnvironmentFailure, StoreError, UserError
 from taskgrove.experiment.build import space_of
 from taskgrove.experiment.catalogue import CATALOGUE
 from taskgrove.experiment.spec import RootSpec
@@ -53,7 +53,7 @@ def cli_page() -> str:
         "# The command line\n",
         GENERATED,
         "Every command takes `--help`. Tables go to standard output, progress and errors to standard error, "
-        "so that `--json` can be piped into a program.\n",
+        "so that `--json` can be piped into a program. Every error: [errors.md](errors.md).\n",
         codes,
         *commands(typer.main.get_command(app), "taskgrove"),
     ]
@@ -107,11 +107,13 @@ def catalogue_page() -> str:
         "The same as `taskgrove list KIND`; plug-ins of other packages join by entry point.\n",
     ]
     for kind, entries in CATALOGUE.items():
-        more = f"To write one: [{EXTEND[kind]}](extend/{EXTEND[kind]}.md).\n" if kind in EXTEND else ""
         rows = ((f"`{name}`", summary) for name, summary in entries().items())
-        parts += [f"## {kind.capitalize()}\n", table(("name", "what it is"), rows), more]
-    parts += [*_suites(), *_options(), _space()]
-    return "\n".join(part for part in parts if part)
+        parts += [f"## {kind.capitalize()}\n", table(("name", "what it is"), rows)]
+        if kind in EXTEND:
+            parts.append(f"To write one: [{EXTEND[kind]}](extend/{EXTEND[kind]}.md).\n")
+        if kind == "suites":
+            parts += _suites()
+    return "\n".join((*parts, *_options(), _space()))
 
 
 def _suites() -> Iterator[str]:
@@ -137,9 +139,9 @@ def _space() -> str:
         for c in space_of(member)
     )
     return (
-        f"## Hyperparameters that are searched\n\nOf `{member}`; those that start with `data.resolution` or "
-        "`arch.` are the family's. Other defaults: `[defaults]` in an experiment, `--default NAME=VALUE` on "
-        f"the command line.\n\n{table(('name', 'default', 'values'), rows)}"
+        f"## Hyperparameters that are searched\n\nThose of `{member}`; other backbones have other "
+        "resolutions. A default is changed by `[defaults]` in an experiment and by `--default NAME=VALUE` "
+        f"on the command line.\n\n{table(('name', 'default', 'values'), rows)}"
     )
 
 
@@ -162,6 +164,5 @@ PAGES: Mapping[str, Callable[[], str]] = {"cli.md": cli_page, "catalogue.md": ca
 
 
 if __name__ == "__main__":
-    assert TaskgroveError.exit_code in EXIT_CODES
     for file, page in PAGES.items():
         (DOCS / file).write_text(page(), encoding="utf-8")

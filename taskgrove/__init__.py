@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from taskgrove.experiment.spec import TrainSpec as TrainSpec
     from taskgrove.tasks.sources.arrays import arrays as arrays
 
-# Names are imported on first use: the command line answers `--help` without loading torch, and the
-# rooms that may not import torch do not do so through this file.
+# Names are imported on first use: rooms that may not import torch do not do so through this file.
 _HOMES = {
     "Grove": "taskgrove.experiment.grove",
     "ScoreSpec": "taskgrove.experiment.spec",

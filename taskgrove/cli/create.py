@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
-from taskgrove.cli.output import GroveArgument, JsonOption, emit, out, reading
+from taskgrove.cli.output import GroveArgument, JsonOption, emit, reading, say
 from taskgrove.domain.records import TaskSpec
 from taskgrove.experiment.api import create
 from taskgrove.experiment.api import open as open_grove
+from taskgrove.experiment.suites import SUITES
 
 task_app = typer.Typer(no_args_is_help=True, help="Add tasks and list them.")
 
@@ -29,7 +30,7 @@ def init(
     view = made.view()
     model = view.models[view.roots[0]]
     origin = "random initialisation" if weights is None else str(weights)
-    out.print(f"{grove}: root {model.member}, {model.num_params:,} parameters, {origin}.")
+    say(f"{grove}: root {model.member}, {model.num_params:,} parameters, {origin}.")
 
 
 @task_app.command("add")
@@ -47,14 +48,27 @@ def add(
     splits = {role: text for role, text in given.items() if text is not None}
     spec = open_grove(grove).add_task(name, source, splits or None, allow_overlap=allow_overlap)
     sizes = ", ".join(f"{role} {size:,} ({spec.splits[role]})" for role, size in spec.sizes.items())
-    out.print(f"{name}: {spec.num_classes} classes; {sizes}.", highlight=False)
+    say(f"{name}: {spec.num_classes} classes; {sizes}.")
+
+
+@task_app.command("suite")
+def add_suite(
+    grove: GroveArgument,
+    name: Annotated[str, typer.Argument(help="See `taskgrove list suites`.")],
+) -> None:
+    """Add all tasks of a suite that the system does not have yet."""
+    system = open_grove(grove)
+    for entry in SUITES[name].tasks:
+        if entry.name not in system.view().tasks:
+            spec = system.add_task(entry.name, entry.source, entry.splits() or None)
+            say(f"{entry.name}: {spec.num_classes} classes, {spec.sizes['train']:,} training images.")
 
 
 @task_app.command("list")
 def list_tasks(grove: GroveArgument, json: JsonOption = False) -> None:
     """List the tasks with their sources and splits."""
     tasks = tuple(reading(grove).view().tasks.values())
-    table = Table("task", "classes", "train", "val", "test", "image", "source")
+    table = Table("task", "classes", "train", "val", "test", "image", Column("source", overflow="fold"))
     for spec in tasks:
         sizes = (f"{spec.sizes[role]:,}" for role in ("train", "val", "test"))
         shape = "×".join(str(n) for n in spec.image_shape)

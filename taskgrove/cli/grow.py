@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, err, pairs
+from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, err, pairs, say
 from taskgrove.cli.progress import GrowDisplay
 from taskgrove.experiment.api import open as open_grove
 from taskgrove.experiment.api import open_or_create
@@ -79,7 +79,7 @@ def run(
     show(system, json=json)
     if report is not None:
         page = system.report(report, title=spec.name)[0]
-        err.print(f"Report: {page}", highlight=False)
+        say(f"Report: {page}", err)
 
 
 def show(system: Grove, *, json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from taskgrove.cli import create, grow, listing, read, use
-from taskgrove.cli.output import err, out
+from taskgrove.cli.output import err, say
 from taskgrove.domain.errors import EnvironmentFailure, TaskgroveError
 from taskgrove.version import __version__
 
@@ -37,7 +37,7 @@ app.command("list")(listing.list_registered)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        out.print(f"taskgrove {__version__}", highlight=False)
+        say(f"taskgrove {__version__}")
         raise typer.Exit
 
 
@@ -53,18 +53,18 @@ def _options(
 def main() -> None:
     """Run the command line; exit codes are in `taskgrove.domain.errors`, 130 when interrupted."""
     try:
-        app()
+        app(prog_name="taskgrove")
     except TaskgroveError as error:
         _fail(error)
     except OSError as error:  # of a path or a stream that no seam has met
         _fail(EnvironmentFailure(f"{error}. Check the path, the disk and who may use them."))
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            err.print("Interrupted. Nothing that was recorded is lost; the same command continues.")
+            say("Interrupted. Nothing that was recorded is lost; the same command continues.", err)
         raise
 
 
 def _fail(error: TaskgroveError) -> NoReturn:
     err.print("error", style="bold red", end="")
-    err.print(f" ({error.kind}): {error}", highlight=False, soft_wrap=True)
+    say(f" ({error.kind}): {error}", err)
     sys.exit(error.exit_code)

@@ -33,6 +33,11 @@ def emit(shown: RenderableType, data: object, *, as_json: bool) -> None:
         out.print(shown)
 
 
+def say(text: str, console: Console = out) -> None:
+    """Print a sentence as it is: on one line, however long, without markup."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
 def reading(grove: Path) -> Grove:
     """The system, only to be read."""
     return open_grove(grove, writable=False)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Group
 
-from taskgrove.cli.output import GroveArgument, JsonOption, emit, err, out, reading
+from taskgrove.cli.output import GroveArgument, JsonOption, emit, err, reading, say
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
 from taskgrove.experiment.api import check_store
@@ -64,7 +64,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="Where to write it; renewed when it exists.")],
 ) -> None:
     """Write tables and pictures of the system into a folder."""
-    out.print(str(reading(grove).report(folder)[0]), highlight=False)
+    say(str(reading(grove).report(folder)[0]))
 
 
 def check(
@@ -90,5 +90,5 @@ def check(
     emit(text, data, as_json=json)
     if not found.ok:
         for problem in found.problems:
-            err.print(problem, highlight=False, soft_wrap=True)
+            say(problem, err)
         raise typer.Exit(4)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from taskgrove.domain.errors import BadValueError, UnknownNameError
 from taskgrove.experiment.spec import ExperimentSpec
+from taskgrove.experiment.suites import SUITES
 
 T = TypeVar("T")
 AGENT_KEYS = ("method", "iterations")
@@ -49,8 +50,9 @@ def _with_agent_options(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _expanded(spec: ExperimentSpec) -> ExperimentSpec:
-    """Fill in environment variables where the experiment names files."""
-    tasks = tuple(replace(task, source=_filled(task.source)) for task in spec.tasks)
+    """Spell out the suite, and environment variables where the experiment names files."""
+    suite = () if spec.suite is None else SUITES[spec.suite].tasks
+    tasks = tuple(replace(task, source=_filled(task.source)) for task in (*suite, *spec.tasks))
     weights = None if spec.root.weights is None else _filled(spec.root.weights)
     return replace(spec, tasks=tasks, root=replace(spec.root, weights=weights))
 

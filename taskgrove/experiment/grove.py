@@ -13,7 +13,7 @@ from torch import Tensor
 
 from taskgrove.coordinator.base import Observe, Work
 from taskgrove.coordinator.executors import EXECUTORS
-from taskgrove.coordinator.loop import Coordinator
+from taskgrove.coordinator.loop import TEST, Coordinator
 from taskgrove.domain.errors import BadValueError, DuplicateNameError, StorePathError
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import BlobId, ModelId, TaskName
@@ -34,6 +34,7 @@ from taskgrove.experiment.spec import (
 from taskgrove.reports.report import write_report
 from taskgrove.serving.predict import Prediction, predict
 from taskgrove.store.base import AbstractBackend
+from taskgrove.store.state import State
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import unpack
 from taskgrove.tasks.base import TaskData
@@ -194,7 +195,7 @@ class Grove:
         )
         config = build_train(spec.train, build_device(spec.device))
         identity = digest(spec, config.precision, config.threads)
-        name = _grow_name(view, identity, tuple(TaskName(n) for n in names), iterations)
+        name = _grow_name(self.store.state, identity, tuple(TaskName(n) for n in names), iterations)
         return self._carry_out(replace(spec, name=name), observe, watch)
 
     def run(
@@ -291,8 +292,9 @@ def _create_or_resume(backend: AbstractBackend) -> Store:
         return store
 
 
-def _grow_name(view: SystemView, identity: str, tasks: tuple[TaskName, ...], iterations: int) -> str:
+def _grow_name(state: State, identity: str, tasks: tuple[TaskName, ...], iterations: int) -> str:
     """The interrupted run of the same settings, or the next free number."""
+    view = state.view
     numbers = [
         int(name.removeprefix(GROW_PREFIX))
         for name in view.experiments
@@ -303,7 +305,9 @@ def _grow_name(view: SystemView, identity: str, tasks: tuple[TaskName, ...], ite
     if newest:
         start = view.experiments[name]
         finished = view.progress.get(name, {})
-        unfinished = any(finished.get(task, 0) < start.iterations for task in start.tasks)
+        bests = (view.bests[task] for task in start.tasks if task in view.bests)
+        untested = any(TEST not in state.evaluations.get(best, {}) for best in bests)
+        unfinished = untested or any(finished.get(task, 0) < start.iterations for task in start.tasks)
         if unfinished and (start.digest, start.tasks, start.iterations) == (identity, tasks, iterations):
             return name
     return f"{GROW_PREFIX}{newest + 1}"

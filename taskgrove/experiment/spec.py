@@ -129,6 +129,7 @@ class ExperimentSpec:
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         executor: A registered executor.
         defaults: Other default values for searched hyperparameters.
+        suite: A registered suite, whose tasks come before `tasks`.
     """
 
     name: str
@@ -140,6 +141,7 @@ class ExperimentSpec:
     score: ScoreSpec = field(default_factory=ScoreSpec)
     train: TrainSpec = field(default_factory=TrainSpec)
     defaults: Mapping[str, HparamValue] = field(default_factory=dict)
+    suite: str | None = None
     tasks: tuple[TaskEntry, ...] = ()
 
     def __post_init__(self) -> None:
@@ -165,7 +167,7 @@ def digest(spec: ExperimentSpec, precision: str, threads: int) -> str:
         precision, threads: As resolved on this machine, since they decide the last bits.
     """
     fields = asdict(spec)
-    for free in ("name", "device", "executor", "root", "tasks", "train"):
+    for free in ("name", "device", "executor", "root", "suite", "tasks", "train"):
         del fields[free]
     del fields["agent"]["iterations"]
     train = {**asdict(spec.train), "precision": precision, "threads": threads}

@@ -58,7 +58,7 @@ def as_images(images: NDArray[np.generic]) -> NDArray[np.uint8]:
         raise BadValueError(
             f"Images must be (N, H, W), (N, H, W, 1) or (N, H, W, 3) and not empty, got {images.shape}."
         )
-    return np.ascontiguousarray(array, dtype=np.uint8)
+    return np.array(array, dtype=np.uint8, order="C")  # a copy: PyTorch wants to own what it reads
 
 
 def predict(

@@ -96,7 +96,7 @@ def _refuse_overlap(raw: RawData, chosen: Mapping[str, Selection]) -> None:
                 f"{one} = {chosen[one].expression!r} and {other} = {chosen[other].expression!r} share "
                 f"{num_shared} images, so {other} would not measure what was learned but what was memorised. "
                 "Cut them apart, as 'train[5%:]' and 'train[:5%]' are; to repeat a published experiment that "
-                "did not, allow it: allow_overlap=True."
+                "did not, allow it: --allow-overlap, in Python allow_overlap=True."
             )
 
 

@@ -100,8 +100,9 @@ class AgentSuite:
         assert "\n" not in agent.summary
 
     def test_its_fields_are_equipment_and_options(self, agent: AbstractAgent[Any]) -> None:
-        assert is_dataclass(agent)
-        assert [field.name for field in fields(agent)] == ["equipment", "options"]
+        value: object = agent
+        assert is_dataclass(value)
+        assert [field.name for field in fields(value)] == ["equipment", "options"]
 
     def test_its_options_all_have_defaults(self, agent: AbstractAgent[Any]) -> None:
         assert is_dataclass(agent.options_type)

@@ -1,13 +1,22 @@
-"""What every executor must do, as tests: subclass `ExecutorSuite` and give it `executor`."""
+"""What every executor must do, as tests: subclass `ExecutorSuite` and give it `executor`.
+
+And an executor that ends jobs in any order, for tests of those who wait for them.
+"""
 
 from __future__ import annotations
 
-from concurrent.futures import as_completed
+from collections.abc import Callable
+from concurrent.futures import Future, as_completed
+from typing import ParamSpec, TypeVar, final
 
 import pytest
 
-from taskgrove.coordinator.base import AbstractExecutor
+from taskgrove.coordinator.base import AbstractExecutor, Event, Stage
 from taskgrove.domain.errors import BadValueError
+from taskgrove.domain.jobs import EvaluateJob
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 TIMEOUT_S = 60.0
 
@@ -48,3 +57,48 @@ class ExecutorSuite:
         executor.shutdown()
         assert all(future.done() for future in futures)
         assert [future.result() for future in futures] == [0.0, 1.0, 2.0, 3.0]
+
+
+@final
+class OutOfOrder(AbstractExecutor):
+    """Ends the children of a generation in any order, without threads.
+
+    Give its `observe` to the coordinator: the next child ends when one has been recorded.
+
+    Args:
+        children: Per generation.
+        pick: Which of so many waiting children ends next; by default the last.
+    """
+
+    name = "out_of_order"
+    summary = "children end in any order, for tests"
+
+    def __init__(self, children: int, pick: Callable[[int], int] = lambda waiting: waiting - 1) -> None:
+        self._children = children
+        self._pick = pick
+        self._waiting: list[Callable[[], None]] = []
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        future: Future[R] = Future()
+
+        def end() -> None:
+            future.set_result(fn(*args, **kwargs))
+
+        if any(isinstance(arg, EvaluateJob) for arg in args):
+            end()
+            return future
+        self._waiting.append(end)
+        if len(self._waiting) == self._children:
+            self._end_next()
+        return future
+
+    def shutdown(self) -> None:
+        assert not self._waiting
+
+    def observe(self, event: Event) -> None:
+        """Ends the next child when one was recorded."""
+        if event.stage is Stage.CHILD and self._waiting:
+            self._end_next()
+
+    def _end_next(self) -> None:
+        self._waiting.pop(self._pick(len(self._waiting)))()

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from refusals import GROW, done, good_arrays, save_npz
+
+from tests.bad_input.refusals import GROW, done, good_arrays, save_npz
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -20,7 +21,9 @@ from taskgrove.cli.main import main
 GROW = "--iterations 1 --option generations=1 --option children=1 --cycles 1 --batch-size 8 --precision fp32"
 """The smallest budget there is."""
 
-Arrays = dict[str, NDArray[np.generic]]
+Arrays = dict[str, NDArray[Any]]
+Prepare = Callable[[Path], object]
+"""Makes a bad input in a folder; what it returns does not matter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,8 @@ def taskgrove(command: str) -> Outcome:
     """Run a command line; an exception that leaves the program is a traceback, and fails the test."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     arguments = ["taskgrove", *shlex.split(command)]
-    with patch.object(sys, "argv", arguments), redirect_stdout(out), redirect_stderr(err):
+    one_thread = patch("os.cpu_count", return_value=1)  # tests share the machine's cores
+    with one_thread, patch.object(sys, "argv", arguments), redirect_stdout(out), redirect_stderr(err):
         try:
             main()
         except SystemExit as end:
@@ -78,7 +82,7 @@ class Case:
     kind: str
     names: str
     advice: str
-    prepare: Callable[[Path], None] = nothing
+    prepare: Prepare = nothing
     code: int = 2
 
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from refusals import Arrays, Case, assert_refused, good_arrays, nothing, save_npz
 
-Change = Callable[[NDArray[np.generic]], NDArray[np.generic]]
+from tests.bad_input.refusals import Arrays, Case, Prepare, assert_refused, good_arrays, nothing, save_npz
+
+Change = Callable[[NDArray[Any]], NDArray[Any]]
 ADD = "task add grove x npz:bad.npz"
 GOOD = "task add grove x npz:good.npz"
 
 
-def holding(data: bytes) -> Callable[[Path], None]:
+def holding(data: bytes) -> Prepare:
     def prepare(folder: Path) -> None:
         (folder / "bad.npz").write_bytes(data)
 
     return prepare
 
 
-def npz(change: Callable[[Arrays], object]) -> Callable[[Path], None]:
+def npz(change: Callable[[Arrays], object]) -> Prepare:
     def prepare(folder: Path) -> None:
         arrays = good_arrays()
         change(arrays)
@@ -31,11 +33,11 @@ def npz(change: Callable[[Arrays], object]) -> Callable[[Path], None]:
     return prepare
 
 
-def changed(key: str, change: Change) -> Callable[[Path], None]:
+def changed(key: str, change: Change) -> Prepare:
     return npz(lambda arrays: arrays.update({key: change(arrays[key])}))
 
 
-def all_changed(letter: str, change: Change) -> Callable[[Path], None]:
+def all_changed(letter: str, change: Change) -> Prepare:
     return npz(lambda arrays: arrays.update({k: change(v) for k, v in arrays.items() if k[0] == letter}))
 
 
@@ -47,17 +49,17 @@ def damaged_zip(folder: Path) -> None:
     (folder / "bad.npz").write_bytes(bytes(data))
 
 
-def with_nan(images: NDArray[np.generic]) -> NDArray[np.generic]:
+def with_nan(images: NDArray[Any]) -> NDArray[Any]:
     floats = images.astype(np.float32)
     floats[0, 0, 0] = np.nan
     return floats
 
 
-def one_negative(labels: NDArray[np.generic]) -> NDArray[np.generic]:
+def one_negative(labels: NDArray[Any]) -> NDArray[Any]:
     return np.where(np.arange(len(labels)) == 0, -1, labels)
 
 
-def data_case(id: str, prepare: Callable[[Path], None], names: str, advice: str, command: str = ADD) -> Case:
+def data_case(id: str, prepare: Prepare, names: str, advice: str, command: str = ADD) -> Case:
     return Case(id=id, command=command, kind="task_data", names=names, advice=advice, prepare=prepare)
 
 
@@ -128,7 +130,7 @@ SPLITS = [
         "--train 'train[:30]' --val 'train[20:]'",
         "task_data",
         "share 10 images",
-        "Cut them apart .* allow_overlap",
+        "Cut them apart, .* --allow-overlap",
     ),
 ]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+import re
 import tomllib
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -18,9 +18,9 @@ from taskgrove.experiment.spec import RootSpec, TrainSpec
 from taskgrove.mutations.kinds import MUTATIONS
 from taskgrove.store.backends import BACKENDS
 from taskgrove.tasks.sources import SOURCES
-from tests.docs.blocks import DOCS, as_module, blocks_of, execute
+from tests.docs.markdown_blocks import DOCS, ROOT, as_module, blocks_of
 
-REGISTRIES: dict[str, Registry[object]] = {
+REGISTRIES: dict[str, Registry[Any]] = {
     "agent": AGENTS,
     "mutation": MUTATIONS,
     "family": FAMILIES,
@@ -30,12 +30,16 @@ REGISTRIES: dict[str, Registry[object]] = {
 }
 """By page; an extension point without a page is a mistake."""
 
-sys.modules["my_package"] = ModuleType("my_package")
 EXAMPLES = {page: as_module(blocks_of(DOCS / "extend" / f"{page}.md", "python")[0]) for page in REGISTRIES}
-for _page in REGISTRIES:
-    _module = as_module(blocks_of(DOCS / "extend" / f"{_page}.md", "python")[-1])
-    # pytest collects the suites of the pages as if they stood here
-    globals().update({name: case for name, case in vars(_module).items() if name.startswith("Test")})
+
+
+def suites() -> dict[str, object]:
+    """The tests of all pages."""
+    modules = (as_module(blocks_of(DOCS / "extend" / f"{page}.md", "python")[-1]) for page in REGISTRIES)
+    return {name: case for m in modules for name, case in vars(m).items() if name.startswith("Test")}
+
+
+globals().update(suites())  # pytest collects them as if they stood here
 
 
 @pytest.fixture
@@ -74,12 +78,12 @@ def test_the_example_is_found_by_its_entry_point(page: str, installed: dict[str,
 
 
 @pytest.mark.parametrize("page", sorted(REGISTRIES))
-def test_the_page_names_the_file_and_the_registry(page: str) -> None:
+def test_the_page_names_the_folder_of_the_registry(page: str) -> None:
     text = (DOCS / "extend" / f"{page}.md").read_text(encoding="utf-8")
-    home = next(
-        line for line in text.splitlines() if line.startswith("In Taskgrove: ")
-    ).partition("`taskgrove/")[2].partition("`")[0]
-    assert (DOCS.parent / "taskgrove" / home).parent.joinpath("__init__.py").exists()
+    place = re.search(r"^In Taskgrove: `(taskgrove/[^`]*)/\w+\.py`", text, re.MULTILINE)
+    assert place is not None
+    assert "Registry[" in (ROOT / place[1] / "__init__.py").read_text(encoding="utf-8")
+    assert f"{place[1]}/__init__.py`" in text
 
 
 @pytest.mark.usefixtures("installed")
@@ -88,14 +92,5 @@ def test_all_examples_work_together(tmp_path: Path) -> None:
     grove = Grove.create(backend, RootSpec(member="pixelmlp-tiny"))
     grove.add_task("corners", "blobs:40")
     train = TrainSpec(cycles=2, batch_size=8, threads=1)
-    grove.grow(
-        agent="one_change", executor="background", iterations=2, train=train, options={"children": 3}
-    )
+    grove.grow(agent="one_change", executor="background", iterations=2, train=train, options={"children": 3})
     assert grove.evaluate("corners").accuracy > 0.9
-
-
-def test_the_backend_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (use,) = (b for b in blocks_of(DOCS / "extend" / "backend.md", "python") if b.title == "use")
-    execute(use, {})
-    assert (tmp_path / "grove.sqlite").exists()

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
-from tiny_runs import PER_ITERATION, Interrupted, grow, interrupt_at, log_of, run_of
 
 from taskgrove.domain.ids import CommitId
 from taskgrove.domain.records import Operation
@@ -15,9 +14,10 @@ from taskgrove.store.check import check
 from taskgrove.store.store import Store
 from taskgrove.testing.faults import Fault, FaultyBackend, Killed
 from taskgrove.testing.layouts import tiny_store
-from taskgrove.trainer.fake import FakeTrainer
+from taskgrove.testing.runs import SMALL, Interrupted, grow, interrupt_at, log_of, run_of
 
 ITERATIONS = 2
+PER_ITERATION = SMALL.generations * SMALL.children
 NUM_CHILDREN = ITERATIONS * 2 * PER_ITERATION
 NUM_COMMITS = 1 + ITERATIONS * 2 * (PER_ITERATION + 2)
 """Without evaluations, of which there are fewer than iterations."""
@@ -90,15 +90,12 @@ def test_a_run_killed_while_it_commits_goes_on(commit: int, fault: Fault) -> Non
     go_on(backend)
 
 
-def test_a_run_killed_while_it_tests_a_model_tests_it_when_it_goes_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.parametrize("tested", range(2))
+def test_a_run_killed_while_it_tests_a_model_tests_it_when_it_goes_on(tested: int) -> None:
     backend = MemoryBackend()
     store = tiny_store(backend)
-    with monkeypatch.context() as patch:
-        patch.setattr(FakeTrainer, "evaluate", interrupt_at(0))
-        with pytest.raises(Interrupted):
-            grow(store, run_of(ITERATIONS))
+    with pytest.raises(Interrupted):
+        grow(store, run_of(ITERATIONS), before_testing=interrupt_at(tested))
     go_on(backend)
 
 

@@ -162,9 +162,7 @@ def test_resampled_positions_start_without_momentum() -> None:
 
 def test_an_adapter_of_another_width_starts_anew() -> None:
     grown = offspring(ROOT, "a", own=("adapter_1", "norm", "head"))
-    fitted = refit(
-        moved(draft(grown, private=False), arch_adapter_dim=16), grown, EQUIPMENT, NUM_CLASSES
-    )
+    fitted = refit(moved(draft(grown, private=False), arch_adapter_dim=16), grown, EQUIPMENT, NUM_CLASSES)
     plan = next(plan for plan in fitted.plans if plan.slot == "adapter_1")
     assert (plan.component, plan.trainable) == (None, True)
     assert trained_slots(fitted) == ["adapter_1", "norm", "head"]

@@ -7,6 +7,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,20 +32,26 @@ def offences(what: Iterator[tuple[Path, int, str]]) -> list[str]:
     return [f"{path.relative_to(ROOT)}:{line}: {text}" for path, line, text in what]
 
 
+@cache
+def parsed(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file, the module first."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def nodes(paths: list[Path]) -> Iterator[tuple[Path, ast.AST]]:
     """Every node of every file."""
-    for path in paths:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            yield path, node
+    return ((path, node) for path in paths for node in parsed(path))
 
 
-def comments(paths: list[Path]) -> Iterator[tuple[Path, int, str]]:
-    """Every comment with its line."""
-    for path in paths:
-        source = io.StringIO(path.read_text(encoding="utf-8"))
-        for token in tokenize.generate_tokens(source.readline):
-            if token.type == tokenize.COMMENT:
-                yield path, token.start[0], token.string
+@cache
+def comments() -> tuple[tuple[Path, int, str], ...]:
+    """Every comment of every file with its line."""
+    return tuple(
+        (path, token.start[0], token.string)
+        for path in FILES
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
+        if token.type == tokenize.COMMENT
+    )
 
 
 def body_lines(function: Function) -> int:
@@ -81,17 +88,20 @@ def test_no_function_is_too_long() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    undescribed = (p for p in PACKAGE if not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8"))))
-    assert not offences((path, 1, "no module docstring") for path in undescribed)
+    assert not offences(
+        (path, 1, "no module docstring")
+        for path, node in nodes(FILES)
+        if isinstance(node, ast.Module) and not ast.get_docstring(node)
+    )
 
 
 def test_nothing_is_left_to_be_done_without_an_issue() -> None:
-    found = ((path, line, text) for path, line, text in comments(FILES) if UNFINISHED.search(text))
+    found = ((path, line, text) for path, line, text in comments() if UNFINISHED.search(text))
     assert not offences(found)
 
 
 def test_suppressions_name_what_they_suppress() -> None:
-    assert not offences((path, line, text) for path, line, text in comments(FILES) if BARE.search(text))
+    assert not offences((path, line, text) for path, line, text in comments() if BARE.search(text))
 
 
 def test_imports_are_absolute() -> None:

@@ -119,7 +119,9 @@ def test_other_defaults_change_nothing_but_the_defaults() -> None:
 
 def test_other_defaults_must_be_known_and_in_the_space() -> None:
     space = Space((LR,))
-    with pytest.raises(BadValueError, match=r"opt\.lr = 0\.5 is not in its search space \[0\.001, 0\.01, 0\.1\]"):
+    with pytest.raises(
+        BadValueError, match=r"opt\.lr = 0\.5 is not in its search space \[0\.001, 0\.01, 0\.1\]"
+    ):
         space.with_defaults({"opt.lr": 0.5})
     with pytest.raises(UnknownNameError, match=r"opt\.momentum"):
         space.with_defaults({"opt.momentum": 0.9})

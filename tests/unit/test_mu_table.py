@@ -8,7 +8,6 @@ from random import Random
 from typing import TYPE_CHECKING, TypeVar, final
 
 import pytest
-from exact_chance import distribution
 
 from taskgrove.domain.hparams import Space
 from taskgrove.mutations.base import AbstractMutation, Draft, MutationContext
@@ -19,6 +18,7 @@ from taskgrove.mutations.kinds.remove_layer import RemoveLayer
 from taskgrove.mutations.mu import MU, Sampled, sample_mutations
 from taskgrove.testing.layouts import NUM_CLASSES, SPACE, TINY, tiny_root
 from taskgrove.testing.mutations import draft_from
+from tests.unit.exact_chance import distribution
 
 if TYPE_CHECKING:
     from _typeshed import SupportsLenAndGetItem

@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from exact_chance import distribution
 
 from taskgrove.domain.hparams import Choice, Space
 from taskgrove.domain.ids import SlotName
@@ -18,6 +17,7 @@ from taskgrove.mutations.kinds.regrow_layer import RegrowLayer
 from taskgrove.mutations.kinds.remove_layer import RemoveLayer
 from taskgrove.testing.layouts import TINY, offspring, tiny_root
 from taskgrove.testing.mutations import context_of, draft_from
+from tests.unit.exact_chance import distribution
 
 ROOT = tiny_root()
 DRAFT, CONTEXT = draft_from(ROOT), context_of(ROOT)
@@ -89,9 +89,7 @@ def test_a_layer_regrows_below_the_norm_and_above_what_is_left() -> None:
 
 def test_the_lowest_of_several_missing_layers_regrows_first() -> None:
     deep = draft_from(ROOT)
-    bare = Draft(
-        plans=tuple(p for p in deep.plans if not p.slot.startswith("block_")), hparams=deep.hparams
-    )
+    bare = Draft(plans=tuple(p for p in deep.plans if not p.slot.startswith("block_")), hparams=deep.hparams)
     once = applied(REGROW, bare, CONTEXT, "regrow:layer")
     assert names(once) == ["embedding", "cls", "pos", "block_0", "norm", "head"]
     assert names(applied(REGROW, once, CONTEXT, "regrow:layer")) == [*TINY.root_slots()]
@@ -178,9 +176,10 @@ def test_a_hyperparameter_with_one_value_is_not_searched() -> None:
 
 def test_the_scalar_mu_moves_to_a_neighbour() -> None:
     assert ChangeMu().candidates(DRAFT, CONTEXT) == ("hp:mu",)
-    assert set(
-        distribution(lambda rng: ChangeMu().apply(DRAFT, "hp:mu", CONTEXT, rng).hparams["mu"], 1)
-    ) == {0.18, 0.22}
+    assert set(distribution(lambda rng: ChangeMu().apply(DRAFT, "hp:mu", CONTEXT, rng).hparams["mu"], 1)) == {
+        0.18,
+        0.22,
+    }
 
 
 def test_the_scalar_mu_stays_where_it_is_not_searched() -> None:

@@ -8,7 +8,6 @@ from itertools import permutations
 from random import Random
 
 import pytest
-from exact_chance import distribution
 
 from taskgrove.agents.population import Member, incumbents, others_of, ranked, sample_parent, score_of
 from taskgrove.domain.ids import ModelId, TaskName
@@ -16,6 +15,7 @@ from taskgrove.domain.records import Model
 from taskgrove.scoring.base import Cost
 from taskgrove.scoring.quality import QualityScore
 from taskgrove.testing.layouts import offspring, tiny_root, tiny_score, tiny_view
+from tests.unit.exact_chance import distribution
 
 A = TaskName("a")
 ROOT = tiny_root()

@@ -1,3 +1,5 @@
+"""The picture of who shares what: its layout and how it is drawn."""
+
 from __future__ import annotations
 
 import time

@@ -1,3 +1,5 @@
+"""The report folder: its files, its page and its curves."""
+
 from __future__ import annotations
 
 import csv

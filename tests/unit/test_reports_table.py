@@ -1,3 +1,5 @@
+"""The tables of tasks and models, for people and for programs."""
+
 from __future__ import annotations
 
 import json

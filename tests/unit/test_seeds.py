@@ -27,7 +27,9 @@ def test_seeds_never_change(path: tuple[str | int, ...], seed: int) -> None:
 
 
 @given(paths, paths)
-def test_different_positions_have_different_seeds(one: tuple[str | int, ...], two: tuple[str | int, ...]) -> None:
+def test_different_positions_have_different_seeds(
+    one: tuple[str | int, ...], two: tuple[str | int, ...]
+) -> None:
     assert (derive(*one) == derive(*two)) == (one == two)
 
 

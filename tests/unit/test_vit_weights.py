@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from plain_vit import PlainVit, save_augreg, save_timm, tiny_plain_vit
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from taskgrove.backbones.assemble import assemble
 from taskgrove.backbones.families import family_of
 from taskgrove.domain.ids import SlotName
+from tests.unit.plain_vit import PlainVit, save_augreg, save_timm, tiny_plain_vit
 
 FORMATS = [
     pytest.param(save_timm, "w.safetensors", id="timm"),

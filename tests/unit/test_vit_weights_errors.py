@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from plain_vit import PlainVit, augreg_arrays, save_augreg, save_timm, tiny_plain_vit
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from taskgrove.backbones.families import family_of
 from taskgrove.domain.errors import UnknownNameError, WeightsError
 from taskgrove.domain.ids import SlotName
+from tests.unit.plain_vit import PlainVit, augreg_arrays, save_augreg, save_timm, tiny_plain_vit
 
 
 def read(path: Path, member: str = "vit-tiny-test") -> dict[SlotName, dict[str, Tensor]]:

@@ -67,6 +67,8 @@ def execute(block: Block, namespace: dict[str, object]) -> None:
 def as_module(block: Block) -> ModuleType:
     """A block that is a file, as an imported module: `my_package/x.py` is `my_package.x`."""
     name = block.title.removesuffix(".py").replace("/", ".")
+    if name in sys.modules:
+        return sys.modules[name]
     module = ModuleType(name)
     module.__file__ = str(block.page)
     sys.modules[name] = module

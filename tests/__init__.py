@@ -1,0 +1,1 @@
+"""The tests: unit, conformance, laws, crash, bad input, docs."""

@@ -1,0 +1,115 @@
+"""Damage to a stored system is found by `check` and by every command that meets it, and is not made worse."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.bad_input.refusals import GROW, assert_explained, done, snapshot, taskgrove
+
+Harm = Callable[[bytes], bytes]
+PREDICT = "predict grove a x.npy"
+READING = ("status grove", "log grove", "show grove a", "evaluate grove", "report grove report", PREDICT)
+BLOB = "a component"
+WRITING = ("task add grove b npz:good.npz", f"grow grove {GROW}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """One kind of damage.
+
+    Attributes:
+        id: Of the test.
+        file: Where it happens: a record by its name, or `BLOB` for a component of the model of `a`.
+        harm: New content of the file from the old; None removes it.
+        kind: Of the error in commands that meet it.
+        says: Pattern of what they say.
+        found: Pattern of what `check` says.
+        stops: Commands that cannot do without what is damaged.
+    """
+
+    id: str
+    file: str
+    harm: Harm | None
+    kind: str
+    says: str
+    found: str
+    stops: Sequence[str]
+
+
+def flipped(place: int) -> Harm:
+    """The content with one bit changed."""
+    return lambda data: data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :]
+
+
+def of_version_2(data: bytes) -> bytes:
+    return json.dumps(json.loads(data) | {"version": 2}).encode()
+
+
+EVERYTHING = (*READING, *WRITING)
+RECORD, NEWEST = "000000002.json", "000000006.json"
+
+
+def header(id: str, harm: Harm, says: str) -> Damage:
+    file = "taskgrove.json"
+    return Damage(id=id, file=file, harm=harm, kind="store_format", says=says, found=says, stops=EVERYTHING)
+
+
+def blob(id: str, harm: Harm | None, says: str) -> Damage:
+    stops = (PREDICT, "evaluate grove")
+    found = f"{says}; a model of commit .* from a backup"
+    return Damage(id=id, file=BLOB, harm=harm, kind="store_corrupt", says=says, found=found, stops=stops)
+
+
+def record(id: str, harm: Harm | None, says: str, found: str, file: str = RECORD) -> Damage:
+    return Damage(id=id, file=file, harm=harm, kind="store_corrupt", says=says, found=found, stops=EVERYTHING)
+
+
+DAMAGES = [
+    header("another format version", of_version_2, "version 2.* Use the version that made it"),
+    header("header of another program", lambda _: b"{}", "taskgrove.json .*cannot be read.* restore it"),
+    header("truncated header", lambda data: data[:20], "taskgrove.json .*cannot be read.* restore it"),
+    blob("truncated blob", lambda data: data[:-5], "another sha256"),
+    blob("flipped bit in a blob", flipped(-1), "another sha256"),
+    blob("empty blob", lambda _: b"", "another sha256"),
+    blob("missing blob", None, "is missing"),
+    record("flipped bit in a record", flipped(60), f"{RECORD}: .* checksum", f"Commit 2: .*{RECORD}"),
+    record("truncated record", lambda data: data[:99], f"{RECORD}: .* not a record", f"Commit 2: .*{RECORD}"),
+    record("empty newest", lambda _: b"", f"{NEWEST}: .* not a record", f"Commit 6: .*{NEWEST}", NEWEST),
+    record("gap in the log", None, f"{RECORD} is missing", "5 numbers are missing, .* from a backup"),
+]
+
+
+def harm(place: Path, damage: Damage) -> None:
+    """Damage the system."""
+    name = damage.file
+    if name == BLOB:
+        described = json.loads(done("show grove a --json"))
+        name = f"{described['slots'][0]['component']}*"
+    (file,) = (place / "grove").rglob(name)
+    if damage.harm is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage.harm(file.read_bytes()))
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.id)
+def test_damage_is_reported_and_never_made_worse(place: Path, damage: Damage) -> None:
+    np.save(place / "x.npy", np.zeros((8, 8), np.uint8))
+    harm(place, damage)
+    before = snapshot(place)
+    for command in damage.stops:
+        outcome = taskgrove(command)
+        assert outcome.code == 4, (command, outcome.err)
+        assert_explained(outcome, damage.kind, "", damage.says)
+    checked = taskgrove("check grove --json")
+    assert checked.code == 4
+    problems = " ".join(json.loads(checked.out)["problems"])
+    assert re.search(damage.found, problems), problems
+    assert snapshot(place) == before

@@ -1,0 +1,1 @@
+"""Every registered plug-in against the suite of its extension point."""
