@@ -45,7 +45,9 @@ def draft_of(
 
 
 def inherited(parent: Model, equipment: Equipment) -> dict[str, HparamValue]:
-    """The parent's hyperparameters, with defaults for those it does not know."""
+    """The parent's hyperparameters; a root's children begin with the experiment's defaults instead."""
+    if parent.task is None:
+        return {**parent.hparams, **equipment.space.defaults()}
     return {**equipment.space.defaults(), **parent.hparams}
 
 
@@ -55,7 +57,7 @@ def refit(draft: Draft, parent: Model, equipment: Equipment, num_classes: int) -
     A position embedding at another resolution is interpolated from the parent's, then trained; an
     adapter of another inner dimension starts anew.
     """
-    was = inherited(parent, equipment)
+    was = {**equipment.space.defaults(), **parent.hparams}
     plans = []
     for plan in draft.plans:
         slot = equipment.layout.slot(plan.slot, draft.hparams, num_classes)

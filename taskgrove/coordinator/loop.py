@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -104,14 +104,16 @@ class Coordinator:
         """
         start = self._run.start
         view = self._store.refresh()
-        if view.experiments.get(start.experiment) != start:
-            self._commit(start, "start", start.iterations, *start.tasks)
+        recorded = view.experiments.get(start.experiment)
+        if recorded is None or not _covers(recorded, start):
+            start = start if recorded is None else _merged(recorded, start)
+            self._commit(start, "start", start.digest, start.spec, start.iterations, *start.tasks)
             view = self._store.view()
-        finished = view.progress.get(start.experiment, {})
-        order = list(sequential(start.tasks, start.iterations, finished))
+        asked, finished = self._run.start, view.progress.get(start.experiment, {})
+        order = list(sequential(asked.tasks, asked.iterations, finished))
         self._narrator.incumbents({task: view.models[best] for task, best in view.bests.items()})
         self._narrator.total = sum(self._run.agents[task].total_children() for task in order)
-        for task in start.tasks:
+        for task in self._run.start.tasks:
             self._evaluate(task)
         for task in order:
             self._iterate(task)
@@ -121,12 +123,12 @@ class Coordinator:
     def _iterate(self, task: TaskName) -> None:
         agent = self._run.agents[task]
         view, recorded = self._begin(task, agent)
-        iteration = view.iterations.get(task, 0)
+        iteration, begun = view.iterations.get(task, 0), view.number
         state = agent.init(view, Assignment(seed=self._run.seed, task=task, iteration=iteration))
         while not agent.finished(state):
             asked = state
             for done in self._outcomes(agent.ask(asked, view), recorded):
-                self._record(agent.judge(asked, done.completed, view), done)
+                self._record(agent.judge(asked, done.completed, view), done, begun)
                 state = agent.tell(state, (done.completed,), view)
         proposal = agent.conclude(state, view)
         end = EndIteration(
@@ -137,7 +139,7 @@ class Coordinator:
             best=proposal.best,
             score=proposal.score,
         )
-        self._commit(end, "end", task, iteration)
+        self._commit(end, "end", task, iteration, begun)
         self._narrator.ended(task, iteration, self._store.view().best(task))
 
     def _begin(self, task: TaskName, agent: AbstractAgent[Any]) -> tuple[SystemView, Recorded]:
@@ -186,7 +188,7 @@ class Coordinator:
         for future in as_completed(running):
             yield _from_future(running[future], future)
 
-    def _record(self, verdict: Verdict, done: Timed) -> None:
+    def _record(self, verdict: Verdict, done: Timed, begun: int) -> None:
         job, outcome = done.completed.job, done.completed.outcome
         if done.seconds is not None:
             operation = FinishChild(
@@ -211,6 +213,7 @@ class Coordinator:
                 job.iteration,
                 job.generation,
                 job.child,
+                begun,
                 seconds={"train": done.seconds},
             )
         accepted = verdict.model is not None
@@ -234,6 +237,18 @@ class Coordinator:
         """Commit under an id derived from the position, so that a repeated run writes the same log."""
         identity = CommitId(f"{derive(self._run.start.experiment, *position):016x}")
         return self._store.commit(operation, id=identity, seconds=seconds).number
+
+
+def _covers(recorded: StartExperiment, start: StartExperiment) -> bool:
+    """Whether what is asked for is no more than what has been recorded."""
+    more = start.iterations > recorded.iterations or not set(start.tasks) <= set(recorded.tasks)
+    return recorded.digest == start.digest and not more
+
+
+def _merged(recorded: StartExperiment, start: StartExperiment) -> StartExperiment:
+    """The experiment grown by what is asked for; what has been asked for before stays."""
+    tasks = tuple(dict.fromkeys((*recorded.tasks, *start.tasks)))
+    return replace(start, tasks=tasks, iterations=max(recorded.iterations, start.iterations))
 
 
 def _from_log(job: TrainJob, recorded: Recorded) -> Completed:

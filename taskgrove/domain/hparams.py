@@ -28,10 +28,15 @@ class Choice:
     ordered: bool = True
 
     def __post_init__(self) -> None:
-        if len({(type(v), v) for v in self.values}) != len(self.values) or not self.values:
+        if len(set(self.values)) != len(self.values) or not self.values:
             raise BadValueError(f"{self.name}: values must be distinct and not empty, got {self.values}.")
         if self.default not in self.values:
             raise BadValueError(f"{self.name}: the default {self.default!r} is not among {self.values}.")
+
+    def find(self, value: HparamValue) -> HparamValue | None:
+        """The choice's own value that equals `value`; a number is not a boolean."""
+        alike = (v for v in self.values if v == value and isinstance(v, bool) == isinstance(value, bool))
+        return next(alike, None)
 
     def neighbours(self, value: HparamValue) -> tuple[HparamValue, ...]:
         """Values one mutation away from `value`, each equally likely, never `value` itself.
@@ -86,17 +91,20 @@ class Space:
 
     def with_defaults(self, overrides: Hparams) -> Space:
         """The same values with other defaults; refuses unknown names and values outside the space."""
+        found: dict[str, HparamValue] = {}
         for name, value in overrides.items():
-            if value not in self[name].values:
+            known = self[name].find(value)
+            if known is None:
                 raise BadValueError(
                     f"{name} = {value!r} is not in its search space {list(self[name].values)}."
                 )
+            found[name] = known
         return Space(
             tuple(
                 Choice(
                     name=c.name,
                     values=c.values,
-                    default=overrides.get(c.name, c.default),
+                    default=found.get(c.name, c.default),
                     ordered=c.ordered,
                 )
                 for c in self.choices

@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from taskgrove.domain.errors import BadValueError, UnknownNameError
+from taskgrove.domain.errors import BadValueError, UnknownNameError, UserError
 from taskgrove.experiment.spec import ExperimentSpec
 from taskgrove.experiment.suites import SUITES
 
@@ -35,8 +35,8 @@ def read_experiment(path: Path) -> ExperimentSpec:
         raise BadValueError(f"{path} is not valid TOML: {error}.") from error
     try:
         return _expanded(decode(ExperimentSpec, _with_agent_options(table), ""))
-    except (BadValueError, UnknownNameError) as error:
-        raise type(error)(f"{path}: {error}") from error
+    except UserError as error:
+        raise type(error)(f"{path}: {error}".replace("agent.options", "agent")) from error
 
 
 def _with_agent_options(table: Mapping[str, Any]) -> dict[str, Any]:

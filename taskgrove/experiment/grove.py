@@ -37,14 +37,17 @@ from taskgrove.store.base import AbstractBackend
 from taskgrove.store.state import State
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import unpack
-from taskgrove.tasks.base import TaskData
+from taskgrove.tasks.base import TaskData, num_bytes
 from taskgrove.tasks.load import describe, load_raw, normalise_source, reload
 from taskgrove.tasks.roles import cut_task, resolve_splits
 from taskgrove.tasks.sources.arrays import ArrayData
 from taskgrove.trainer.base import Watch
+from taskgrove.trainer.cache import Cache
 from taskgrove.trainer.run import Trainer
 
 GROW_PREFIX = "grow-"
+DATA_BYTES = 4 << 30
+"""Of the tasks' images that a run keeps in memory; what is beyond is read again when needed."""
 
 
 class Grove:
@@ -246,9 +249,10 @@ class Grove:
         device = build_device(spec.device)
         run = build_run(spec, self.view(), build_train(spec.train, device))
         _check_continues(self.view(), run.start.experiment, run.start.digest)
+        data = Cache(self.task_data, num_bytes, DATA_BYTES)
         for task in run.start.tasks:  # data that is gone stops the run now, not after hours
-            self.task_data(task)
-        trainer = Trainer(self.store, self.task_data, device, watch)
+            data.get(task)
+        trainer = Trainer(self.store, data.get, device, watch)
         work = Work(train=trainer.train, evaluate=trainer.evaluate)
         executor = EXECUTORS[spec.executor]()
         try:

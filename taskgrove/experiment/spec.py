@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from taskgrove.domain.errors import BadValueError, DuplicateNameError
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import NAME_PATTERN
+from taskgrove.scoring.decay import DecayScore
 
 
 def check_name(what: str, name: str) -> None:
@@ -70,8 +71,12 @@ class ScoreSpec:
     flops_constant: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.scale <= 1.0:
-            raise BadValueError(f"score.scale must be in ]0, 1], got {self.scale}; 1 means no cost factor.")
+        # Its own checks are the checks of these values.
+        DecayScore(
+            scale=self.scale,
+            params_constant=self.params_constant or 0.0,
+            flops_constant=self.flops_constant or 0.0,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

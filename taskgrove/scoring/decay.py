@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import dataclass
 from typing import final
 
@@ -29,11 +31,11 @@ class DecayScore(AbstractScore):
     def __post_init__(self) -> None:
         if not 0.0 < self.scale <= 1.0:
             raise BadValueError(f"score.scale must be in ]0, 1], got {self.scale}; 1 means no cost factor.")
-        if self.params_constant < 0 or self.flops_constant < 0:
-            raise BadValueError(
-                "score.params_constant and score.flops_constant must not be negative, got "
-                f"{self.params_constant} and {self.flops_constant}; 0 leaves a factor out."
-            )
+        for name, value in (("params", self.params_constant), ("flops", self.flops_constant)):
+            if not (math.isfinite(value) and value >= 0):
+                raise BadValueError(
+                    f"score.{name}_constant must not be negative or infinite, got {value}; 0 leaves it out."
+                )
 
     def factor(self, cost: Cost) -> float:
         exponent = 0.0
@@ -41,4 +43,5 @@ class DecayScore(AbstractScore):
             exponent += cost.accounted_params / self.params_constant
         if self.flops_constant:
             exponent += cost.flops / self.flops_constant
-        return float(self.scale**exponent)
+        # A model of absurd cost is worth next to nothing, but stays comparable.
+        return max(float(self.scale**exponent), sys.float_info.min)

@@ -51,6 +51,11 @@ class TaskData:
     class_names: tuple[str, ...]
 
 
+def num_bytes(data: TaskData) -> int:
+    """Memory that a task's images and labels take."""
+    return sum(s.images.nbytes + s.labels.nbytes for s in (data.train, data.val, data.test))
+
+
 class AbstractSource(ABC):
     """A way to get a task's images, named in task specifications as `<name>:<argument>`.
 

@@ -44,7 +44,7 @@ class Trainer(AbstractTrainer):
 
     Args:
         store: Where components are read and written.
-        read_task: Gives a task's data by name.
+        read_task: Gives a task's data by name; called for every job, so it should remember.
         device: Where it computes.
         watch: Told after every train cycle.
     """
@@ -59,7 +59,7 @@ class Trainer(AbstractTrainer):
         self._store = store
         self._device = device
         self._watch = watch
-        self._tasks = Cache(read_task, _task_bytes, CACHE_BYTES)
+        self._read_task = read_task
         self._blobs = Cache(self._read_blob, _tensor_bytes, CACHE_BYTES)
 
     def train(self, job: TrainJob) -> Outcome:
@@ -89,7 +89,7 @@ class Trainer(AbstractTrainer):
         model = view.models[job.model]
         assert model.task is not None
         network = load_model(model, self._blobs.get, device=self._device)
-        images, labels = self._tensors(_split(self._tasks.get(model.task), job.split))
+        images, labels = self._tensors(_split(self._read_task(model.task), job.split))
         correct = num_correct(network, images, labels, model.hparams, torch.float32)
         return Evaluation(
             model=model.id,
@@ -130,7 +130,7 @@ class Trainer(AbstractTrainer):
         }
 
     def _resident(self, job: TrainJob) -> Resident:
-        data = self._tasks.get(job.task)
+        data = self._read_task(job.task)
         train_images, train_labels = self._tensors(data.train)
         val_images, val_labels = self._tensors(data.val)
         cap = job.config.val_cap
@@ -181,10 +181,6 @@ def _split(data: TaskData, name: str) -> Split:
     if name not in splits:
         raise UnknownNameError.of("split", name, splits)
     return splits[name]
-
-
-def _task_bytes(data: TaskData) -> int:
-    return sum(s.images.nbytes + s.labels.nbytes for s in (data.train, data.val, data.test))
 
 
 def _tensor_bytes(tensors: Mapping[str, Tensor]) -> int:

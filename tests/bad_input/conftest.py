@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A system `grove` with one grown task `a` from `good.npz`."""
     folder = tmp_path_factory.mktemp("template")
     save_npz(folder / "good.npz", good_arrays())
-    before = Path.cwd()
-    os.chdir(folder)
-    done("init grove --root vit-tiny-test")
-    done("task add grove a npz:good.npz")
-    done(f"grow grove {GROW}")
-    os.chdir(before)
+    with chdir(folder):
+        done("init grove --root vit-tiny-test")
+        done("task add grove a npz:good.npz")
+        done(f"grow grove {GROW}")
     return folder
 
 

@@ -16,7 +16,6 @@ from tests.bad_input.refusals import GROW, assert_explained, done, snapshot, tas
 Harm = Callable[[bytes], bytes]
 PREDICT = "predict grove a x.npy"
 READING = ("status grove", "log grove", "show grove a", "evaluate grove", "report grove report", PREDICT)
-BLOB = "a component"
 WRITING = ("task add grove b npz:good.npz", f"grow grove {GROW}")
 
 
@@ -53,7 +52,7 @@ def of_version_2(data: bytes) -> bytes:
 
 
 EVERYTHING = (*READING, *WRITING)
-RECORD, NEWEST = "000000002.json", "000000006.json"
+RECORD, NEWEST, BLOB = "000000002.json", "000000006.json", "a component"
 
 
 def header(id: str, harm: Harm, says: str) -> Damage:

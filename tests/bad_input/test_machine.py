@@ -27,6 +27,7 @@ INIT = "init grove --root vit-tiny-test"
 ADD = "task add grove b npz:good.npz"
 GROW_B = f"grow grove {GROW} --task b"
 STATUS = "status grove --json"
+DENIED = "the permissions do not allow it. Check who owns the folder"
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 READ_ONLY = OSError(errno.EROFS, os.strerror(errno.EROFS))
 
@@ -153,13 +154,9 @@ def test_a_read_only_system_can_be_read(place: Path, command: str, monkeypatch: 
 @pytest.mark.parametrize(
     ("command", "names", "advice"),
     [
-        (ADD, "grove/probe-", "the permissions do not allow it. Check who owns the folder"),
-        (f"grow grove {GROW}", "grove/probe-", "the permissions do not allow it. Check who owns the folder"),
-        (
-            "init new --root vit-tiny-test",
-            "new",
-            "the permissions do not allow it. Check who owns the folder",
-        ),
+        (ADD, "grove/probe-", DENIED),
+        (f"grow grove {GROW}", "grove/probe-", DENIED),
+        ("init new --root vit-tiny-test", "new", DENIED),
         ("report grove pages", "pages", "Choose a folder that you may write to"),
     ],
 )
@@ -186,7 +183,7 @@ def changed(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "advice"),
-    [(removed, "There is no file .*b.npz; check the path"), (changed, "'b' has changed.* Restore the data")],
+    [(removed, "There is no file .* check the path"), (changed, "'b' has changed.* Restore the data")],
 )
 def test_a_task_whose_data_went_away_stops_a_run_before_it_starts(
     place: Path, spoil: Callable[[Path], None], advice: str
@@ -197,7 +194,7 @@ def test_a_task_whose_data_went_away_stops_a_run_before_it_starts(
     before = snapshot(place)
     outcome = taskgrove(GROW_B)
     assert outcome.code == 2
-    assert_explained(outcome, "task_data", "b", advice)
+    assert_explained(outcome, "task_data", "b.npz", advice)
     assert snapshot(place) == before
     assert taskgrove("check grove").code == 0
     save_npz(place / "b.npz", good_arrays())

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tests.bad_input.refusals import Arrays, Case, Prepare, assert_refused, good_arrays, nothing, save_npz
 
 Change = Callable[[NDArray[Any]], NDArray[Any]]
-ADD = "task add grove x npz:bad.npz"
 GOOD = "task add grove x npz:good.npz"
 
 
@@ -59,8 +58,15 @@ def one_negative(labels: NDArray[Any]) -> NDArray[Any]:
     return np.where(np.arange(len(labels)) == 0, -1, labels)
 
 
-def data_case(id: str, prepare: Prepare, names: str, advice: str, command: str = ADD) -> Case:
-    return Case(id=id, command=command, kind="task_data", names=names, advice=advice, prepare=prepare)
+def data_case(id: str, prepare: Prepare, names: str, advice: str) -> Case:
+    return Case(
+        id=id,
+        command="task add grove x npz:bad.npz",
+        kind="task_data",
+        names=names,
+        advice=advice,
+        prepare=prepare,
+    )
 
 
 FILES = [

@@ -167,7 +167,7 @@ def test_an_unknown_option_of_the_method_is_refused_with_the_known_ones() -> Non
         ('name = "x"\nagent = "munet"', r"agent must be a table, got 'munet'"),
         ('name = "x"\n[root]\nweights = 3', r"root\.weights must be str or nothing, got 3 \(int\)"),
         ('name = "x"\n[agent]\niterations = "2"', r"agent\.iterations must be int, got '2' \(str\)"),
-        ('name = "x"\n[agent]\nchildren = [8]', r"agent\.options\.children must be .*, got \[8\] \(list\)"),
+        ('name = "x"\n[agent]\nchildren = [8]', r"agent\.children must be .*, got \[8\] \(list\)"),
         ('name = "x"\n[score]\nscale = "0.9"', r"score\.scale must be float, got '0\.9' \(str\)"),
         (
             'name = "x"\n[score]\nparams_constant = true',

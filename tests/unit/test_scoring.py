@@ -102,7 +102,9 @@ def test_a_scale_outside_its_range_is_refused(scale: float) -> None:
         DecayScore(scale=scale, params_constant=1.0, flops_constant=1.0)
 
 
-@pytest.mark.parametrize(("params", "flops"), [(-1.0, 1.0), (1.0, -1.0)])
-def test_negative_constants_are_refused(params: float, flops: float) -> None:
+@pytest.mark.parametrize(
+    ("params", "flops"), [(-1.0, 1.0), (1.0, -1.0), (float("nan"), 1.0), (1.0, float("inf"))]
+)
+def test_impossible_constants_are_refused(params: float, flops: float) -> None:
     with pytest.raises(BadValueError, match="must not be negative"):
         DecayScore(scale=0.9, params_constant=params, flops_constant=flops)

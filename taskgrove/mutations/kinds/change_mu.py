@@ -18,7 +18,8 @@ class ChangeMu(AbstractMutation):
     summary = "move the rate at which the learned mutation probabilities move"
 
     def candidates(self, draft: Draft, context: MutationContext) -> tuple[str, ...]:
-        return (f"hp:{MU.name}",) if MU.name in context.space else ()
+        moves = MU.name in context.space and context.space[MU.name].neighbours(draft.hparams[MU.name])
+        return (f"hp:{MU.name}",) if moves else ()
 
     def apply(self, draft: Draft, name: str, context: MutationContext, rng: Random) -> Draft:
         value = rng.choice(context.space[MU.name].neighbours(draft.hparams[MU.name]))
