@@ -85,12 +85,19 @@ def spread(values: list[float], scale: float = 1.0, digits: int = 1) -> str:
     return f"{fmean(scaled):.{digits}f} ± {stdev(scaled):.{digits}f}"
 
 
-def as_markdown(spec: ExperimentSpec, recipe: Path, outcomes: list[Outcome]) -> str:
+def code_version() -> str:
+    """Of the package, with the commit that is checked out."""
+    git = ["git", "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    return f"{__version__} at {commit or 'no commit'}"
+
+
+def as_markdown(spec: ExperimentSpec, recipe: Path, code: str, outcomes: list[Outcome]) -> str:
     """The table with what is needed to repeat it."""
     lines = [
         f"# {spec.name}: {recipe}",
         "",
-        *_conditions(spec, outcomes),
+        *_conditions(spec, code, outcomes),
         "",
         "| task | classes | validation % | test % | accounted params | FLOPs |",
         "|---|---|---|---|---|---|",
@@ -106,13 +113,10 @@ def as_markdown(spec: ExperimentSpec, recipe: Path, outcomes: list[Outcome]) -> 
     return "\n".join(lines)
 
 
-def _conditions(spec: ExperimentSpec, outcomes: list[Outcome]) -> list[str]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+def _conditions(spec: ExperimentSpec, code: str, outcomes: list[Outcome]) -> list[str]:
     return [
-        f"- seeds {', '.join(str(o.seed) for o in outcomes)} (search and root); Taskgrove {__version__} "
-        f"at {commit or 'no commit'}, torch {torch.__version__}, Python {platform.python_version()}",
+        f"- seeds {', '.join(str(o.seed) for o in outcomes)} (search and root); Taskgrove {code}, "
+        f"torch {torch.__version__}, Python {platform.python_version()}",
         f"- {os.cpu_count()} cores ({platform.machine()}), {time.strftime('%Y-%m-%d')}; root "
         f"{spec.root.member}, {spec.root.weights or 'random initialisation'}; agent {spec.agent.method}",
         f"- budget per run: {outcomes[0].children} children, "
@@ -141,12 +145,14 @@ def main() -> None:
     parser.add_argument("--stores", type=Path, default=None, help="kept; a temporary folder by default")
     arguments = parser.parse_args()
     spec = read_experiment(arguments.recipe)
+    code = code_version()
     stores = arguments.stores or Path(mkdtemp(prefix="taskgrove-"))
     outcomes = [run_seed(spec, seed, stores / f"store-{seed}") for seed in arguments.seeds]
-    arguments.out.with_suffix(".md").write_text(as_markdown(spec, arguments.recipe, outcomes))
+    page = as_markdown(spec, arguments.recipe, code, outcomes)
+    arguments.out.with_suffix(".md").write_text(page)
     data = [{**asdict(o), "rows": [asdict(r) for r in o.rows], "total": asdict(o.total)} for o in outcomes]
     arguments.out.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
-    Console().print(as_markdown(spec, arguments.recipe, outcomes))
+    Console().print(page)
 
 
 if __name__ == "__main__":
