@@ -112,12 +112,15 @@ class Coordinator:
         asked, finished = self._run.start, view.progress.get(start.experiment, {})
         order = list(sequential(asked.tasks, asked.iterations, finished))
         self._narrator.incumbents({task: view.models[best] for task, best in view.bests.items()})
-        self._narrator.total = sum(self._run.agents[task].total_children() for task in order)
+        self._narrator.total = sum(self._run.agents[task].total_children() for _, task in order)
         for task in self._run.start.tasks:
             self._evaluate(task)
-        for task in order:
-            self._iterate(task)
-            self._evaluate(task)
+        for iteration, task in order:
+            # Another process may be carrying out the same run, and be faster.
+            progress = self._store.refresh().progress.get(start.experiment, {})
+            if progress.get(task, 0) <= iteration:
+                self._iterate(task)
+                self._evaluate(task)
         return self._store.view()
 
     def _iterate(self, task: TaskName) -> None:

@@ -9,8 +9,8 @@ from taskgrove.domain.ids import TaskName
 
 def sequential(
     tasks: Sequence[TaskName], iterations: int, finished: Mapping[TaskName, int]
-) -> Iterator[TaskName]:
-    """Round by round, each round all tasks in order, as in muNet and µ2Net (001 §2; 000 §4).
+) -> Iterator[tuple[int, TaskName]]:
+    """Rounds with their tasks, each round all tasks in order, as in muNet and µ2Net (001 §2; 000 §4).
 
     Args:
         tasks: In the order of a round.
@@ -21,4 +21,4 @@ def sequential(
     for iteration in range(iterations):
         for task in tasks:
             if finished.get(task, 0) <= iteration:
-                yield task
+                yield iteration, task

@@ -164,6 +164,33 @@ def test_an_experiment_may_get_more_tasks(store: Store) -> None:
     assert view.progress == {"tiny": {A: 1, B: 1}}
 
 
+def test_asking_again_for_less_than_was_asked_for_changes_nothing(store: Store) -> None:
+    grow(store, run_of(2))
+    before = log_of(store.backend)
+    grow(store, run_of(1, [B]))
+    assert log_of(store.backend) == before
+
+
+def test_asking_for_more_of_one_and_less_of_another_keeps_what_was_asked_for(store: Store) -> None:
+    grow(store, run_of(2, [A]))
+    view = grow(store, run_of(1, [B]))
+    assert view.progress == {"tiny": {A: 2, B: 1}}
+    assert (view.experiments["tiny"].iterations, view.experiments["tiny"].tasks) == (2, (A, B))
+
+
+def test_two_processes_that_carry_out_the_same_run_write_every_commit_once(store: Store) -> None:
+    other = Store.open(store.backend)
+
+    def meanwhile(job: TrainJob) -> None:
+        if (job.task, job.child) == (A, 1):
+            grow(other, run_of())
+
+    grow(store, run_of(), before_training=meanwhile)
+    alone = tiny_store(MemoryBackend())
+    grow(alone, run_of())
+    assert log_of(store.backend)[FIRST:] == log_of(alone.backend)[FIRST:]
+
+
 def test_another_experiment_under_the_same_name_is_refused(store: Store) -> None:
     grow(store, run_of())
     before = log_of(store.backend)

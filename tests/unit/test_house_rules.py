@@ -164,3 +164,11 @@ def test_a_reasoned_comment_passes(text: str) -> None:
 def test_base_classes_are_recognised_however_they_are_written() -> None:
     written = ("AbstractAgent", "base.AbstractAgent", "AbstractAgent[State]", "base.AbstractAgent[State]")
     assert {name_of(ast.parse(text, mode="eval").body) for text in written} == {"AbstractAgent"}
+
+
+def test_changelog_fragments_are_named_for_what_they_say() -> None:
+    fragments = [path for path in (ROOT / "changes").iterdir() if not path.name.startswith(".")]
+    assert fragments
+    for path in fragments:
+        assert re.fullmatch(r"\d+\.(feature|bugfix|doc|removal|misc)\.md", path.name), path.name
+        assert path.read_text(encoding="utf-8").strip()
