@@ -35,10 +35,10 @@ class GrowDisplay:
             console=console,
             disable=not self._live,
         )
-        self._bar = self._progress.add_task("starting", total=None, eta="")
+        self._bar = self._progress.add_task("reading tasks", total=None, eta="")
         self._began: float | None = None
         self._trained = 0
-        self._where = ""
+        self._best: dict[str, str] = {}
 
     def __enter__(self) -> GrowDisplay:
         self._progress.start()
@@ -58,11 +58,12 @@ class GrowDisplay:
         line = self._line(event)
         if line and not self._quiet:
             self._progress.console.print(line, highlight=False, markup=True)
-        self._where = f"{event.task} · iteration {event.iteration + 1}"
-        best = "" if event.best is None else f" · best {percent(event.best)} %"
+        if event.best is not None:
+            score = "" if event.score is None else f", score {event.score:.3f}"
+            self._best[event.task] = f" · best {percent(event.best)} %{score}"
         self._progress.update(
             self._bar,
-            description=f"{self._where}{best}",
+            description=f"{event.task} iteration {event.iteration + 1}{self._best.get(event.task, '')}",
             total=event.total,
             completed=event.done,
             eta=self._eta(event),
@@ -70,8 +71,9 @@ class GrowDisplay:
 
     def watch(self, tick: Tick) -> None:
         """Show a finished train cycle."""
-        text = f"{self._where} · cycle {tick.cycle}/{tick.cycles}: {percent(tick.accuracy)} %"
-        self._progress.update(self._bar, description=text)
+        child = f"{tick.task} {tick.iteration + 1}.{tick.generation + 1}.{tick.child + 1}"
+        cycle = f" cycle {tick.cycle}/{tick.cycles}: {percent(tick.accuracy)} %"
+        self._progress.update(self._bar, description=f"{child}{cycle}{self._best.get(tick.task, '')}")
 
     def _eta(self, event: Event) -> str:
         if not self._trained or self._began is None:

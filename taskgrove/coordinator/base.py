@@ -68,6 +68,7 @@ class Event:
         generation, child: Of the child just recorded, from 0.
         done, total: Children of the whole run.
         best: Best validation accuracy of the task so far; None before the first.
+        score: Best score of an accepted child of the task in this run; None before the first.
         quality: Of this child; None when its training failed.
         accepted: Whether the child was.
         recovered: Whether it was read from the log instead of trained.
@@ -83,6 +84,7 @@ class Event:
     generation: int = 0
     child: int = 0
     best: float | None = None
+    score: float | None = None
     quality: float | None = None
     accepted: bool = False
     recovered: bool = False

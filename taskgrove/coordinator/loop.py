@@ -220,7 +220,9 @@ class Coordinator:
                 seconds={"train": done.seconds},
             )
         accepted = verdict.model is not None
-        self._narrator.child(done.completed, accepted=accepted, recovered=done.seconds is None)
+        self._narrator.child(
+            done.completed, score=verdict.score, accepted=accepted, recovered=done.seconds is None
+        )
 
     def _evaluate(self, task: TaskName) -> None:
         """Test the task's model if it has not been; the number is never part of a view."""

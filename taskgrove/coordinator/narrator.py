@@ -13,12 +13,13 @@ from taskgrove.domain.records import Evaluation, Model
 
 @dataclass(slots=True)
 class Narrator:
-    """Counts children and remembers each task's best validation accuracy, for observers only."""
+    """Counts children and remembers each task's best accuracy and score, for observers only."""
 
     observe: Observe
     total: int = 0
     done: int = 0
     best: dict[TaskName, float] = field(default_factory=dict)
+    score: dict[TaskName, float] = field(default_factory=dict)
 
     def incumbents(self, published: Mapping[TaskName, Model]) -> None:
         """Start from the models that tasks already have."""
@@ -40,12 +41,13 @@ class Narrator:
             )
         )
 
-    def child(self, completed: Completed, *, accepted: bool, recovered: bool) -> None:
-        """A child was trained, or read from the log."""
+    def child(self, completed: Completed, *, score: float | None, accepted: bool, recovered: bool) -> None:
+        """A child was trained, or read from the log; `score` is None when its training failed."""
         job, outcome = completed.job, completed.outcome
         quality = outcome.quality if isinstance(outcome, TrainResult) else None
-        if accepted and quality is not None:
+        if accepted and quality is not None and score is not None:
             self.best[job.task] = max(self.best.get(job.task, 0.0), quality)
+            self.score[job.task] = max(self.score.get(job.task, 0.0), score)
         self.done += 1
         self.observe(
             Event(
@@ -57,6 +59,7 @@ class Narrator:
                 generation=job.generation,
                 child=job.child,
                 best=self.best.get(job.task),
+                score=self.score.get(job.task),
                 quality=quality,
                 accepted=accepted,
                 recovered=recovered,

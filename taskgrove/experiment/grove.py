@@ -161,7 +161,7 @@ class Grove:
         device: str = "auto",
         executor: str = "inline",
         observe: Observe = lambda _: None,
-        watch: Watch | None = None,
+        watch: Watch = lambda _: None,
         options: Mapping[str, HparamValue] | None = None,
     ) -> SystemView:
         """Evolve the models of all tasks, or of some.
@@ -202,7 +202,7 @@ class Grove:
         return self._carry_out(replace(spec, name=name), observe, watch)
 
     def run(
-        self, spec: ExperimentSpec, observe: Observe = lambda _: None, watch: Watch | None = None
+        self, spec: ExperimentSpec, observe: Observe = lambda _: None, watch: Watch = lambda _: None
     ) -> SystemView:
         """Carry out an experiment: add the tasks that are missing, then grow; or continue one.
 
@@ -245,7 +245,7 @@ class Grove:
         """Write tables and pictures of the system into a folder; returns the files."""
         return write_report(folder, self.view(), list(self.store.history()), self.evaluations(), title)
 
-    def _carry_out(self, spec: ExperimentSpec, observe: Observe, watch: Watch | None) -> SystemView:
+    def _carry_out(self, spec: ExperimentSpec, observe: Observe, watch: Watch) -> SystemView:
         device = build_device(spec.device)
         run = build_run(spec, self.view(), build_train(spec.train, device))
         _check_continues(self.view(), run.start.experiment, run.start.digest)

@@ -6,14 +6,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from taskgrove.domain.ids import TaskName
 from taskgrove.domain.jobs import EvaluateJob, Outcome, TrainJob
 from taskgrove.domain.records import Evaluation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """One finished train cycle, for progress displays: `cycle` of `cycles`, with its accuracy."""
+    """One finished train cycle, for progress displays.
 
+    Attributes:
+        task, iteration, generation, child: Whose cycle it is; counted from 0.
+        cycle: From 1.
+        cycles: Of this child.
+        accuracy: On validation images, after the cycle.
+    """
+
+    task: TaskName
+    iteration: int
+    generation: int
+    child: int
     cycle: int
     cycles: int
     accuracy: float

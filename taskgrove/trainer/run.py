@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import final
 
 import torch
@@ -30,7 +31,7 @@ from taskgrove.domain.seeds import derive
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import pack, unpack
 from taskgrove.tasks.base import Split, TaskData
-from taskgrove.trainer.base import AbstractTrainer, Watch
+from taskgrove.trainer.base import AbstractTrainer, Tick, Watch
 from taskgrove.trainer.cache import Cache
 from taskgrove.trainer.evaluate import num_correct
 from taskgrove.trainer.train import DivergedError, Resident, Trajectory, train_network
@@ -54,7 +55,7 @@ class Trainer(AbstractTrainer):
         store: Store,
         read_task: Callable[[TaskName], TaskData],
         device: torch.device,
-        watch: Watch | None = None,
+        watch: Watch = lambda _: None,
     ) -> None:
         self._store = store
         self._device = device
@@ -73,7 +74,7 @@ class Trainer(AbstractTrainer):
                 job.hparams,
                 job.config,
                 job.seed,
-                self._watch,
+                partial(self._tick, job),
             )
         except DivergedError as error:
             return JobFailed(kind="diverged", text=f"Training diverged: {error}.", seed=job.seed)
@@ -98,6 +99,18 @@ class Trainer(AbstractTrainer):
             accuracy=(correct or 0) / len(labels),
             num_samples=len(labels),
         )
+
+    def _tick(self, job: TrainJob, cycle: int, accuracy: float) -> None:
+        tick = Tick(
+            task=job.task,
+            iteration=job.iteration,
+            generation=job.generation,
+            child=job.child,
+            cycle=cycle,
+            cycles=job.config.cycles,
+            accuracy=accuracy,
+        )
+        self._watch(tick)
 
     def _assemble(self, job: TrainJob) -> Network:
         family = family_of(job.member)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,6 @@ from taskgrove.domain.hparams import Hparams
 from taskgrove.domain.ids import SlotName
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.tasks.preprocess import train_batch
-from taskgrove.trainer.base import Tick, Watch
 from taskgrove.trainer.evaluate import num_correct
 from taskgrove.trainer.optim import Optimizer
 
@@ -96,7 +95,7 @@ def train_network(
     hparams: Hparams,
     config: TrainConfig,
     seed: int,
-    watch: Watch | None = None,
+    watch: Callable[[int, float], None] = lambda _, __: None,
 ) -> Trajectory:
     """Train the network's trainable slots in place.
 
@@ -107,7 +106,7 @@ def train_network(
         hparams: `opt.*` and `data.*`.
         config: Budget and precision.
         seed: Of data order and augmentation.
-        watch: Told after every cycle.
+        watch: Told after every cycle, from 1, with its validation accuracy.
 
     Raises:
         DivergedError: A loss or a logit became NaN or infinite.
@@ -136,8 +135,7 @@ def train_network(
         if not math.isfinite(losses[-1]):
             raise DivergedError(f"the training loss became {losses[-1]} in cycle {cycle}")
         keeper.validate(cycle, data, hparams, dtype)
-        if watch is not None:
-            watch(Tick(cycle=cycle, cycles=schedule.cycles, accuracy=keeper.accuracies[-1]))
+        watch(cycle, keeper.accuracies[-1])
     return keeper.trajectory(tuple(losses), schedule.num_steps * schedule.batch, len(data.val_labels))
 
 

@@ -97,7 +97,8 @@ def make_job(root: Model, **changes: object) -> TrainJob:
 
 def make_trainer(store: Store, data: TaskData | None = None, ticks: list[Tick] | None = None) -> Trainer:
     known = make_data() if data is None else data
-    return Trainer(store, lambda _: known, torch.device("cpu"), None if ticks is None else ticks.append)
+    heard: list[Tick] = [] if ticks is None else ticks
+    return Trainer(store, lambda _: known, torch.device("cpu"), heard.append)
 
 
 def test_the_learning_rate_warms_up_from_zero_and_ends_near_zero() -> None:
@@ -302,7 +303,7 @@ def test_watchers_hear_of_every_cycle(store: Store, root: Model) -> None:
     ticks: list[Tick] = []
     result = make_trainer(store, ticks=ticks).train(make_job(root))
     assert isinstance(result, TrainResult)
-    assert [t.cycle for t in ticks] == [1, 2, 3]
+    assert [(t.task, t.child, t.cycle, t.cycles) for t in ticks] == [("t", 0, n, 3) for n in (1, 2, 3)]
     assert tuple(t.accuracy for t in ticks) == result.accuracies
 
 

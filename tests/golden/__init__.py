@@ -1,0 +1,1 @@
+"""Small whole runs on real data, with the accuracy they must reach."""
