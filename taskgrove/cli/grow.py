@@ -17,7 +17,9 @@ from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.spec import ScoreSpec, TrainSpec
 from taskgrove.reports.table import as_json, as_rich, per_task, totals
 
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the system; made when missing.")]
+StoreOption = Annotated[
+    str, typer.Option("--store", help="Folder of the system, or <backend>:<location>; made when missing.")
+]
 ReportOption = Annotated[Path | None, typer.Option(help="Also write a report into this folder.")]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,9 @@ from rich.console import Console, RenderableType
 from taskgrove.experiment.api import open as open_grove
 from taskgrove.experiment.grove import Grove
 
-GroveArgument = Annotated[Path, typer.Argument(metavar="GROVE", help="Folder of the system.")]
+GroveArgument = Annotated[
+    str, typer.Argument(metavar="GROVE", help="Folder of the system, or <backend>:<location>.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
@@ -38,7 +39,7 @@ def say(text: str, console: Console = out) -> None:
     console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
-def reading(grove: Path) -> Grove:
+def reading(grove: str) -> Grove:
     """The system, only to be read."""
     return open_grove(grove, writable=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,18 @@ class AbstractBackend(ABC):
     """Registered name."""
     summary: ClassVar[str]
     """One line for `taskgrove list backends`."""
+
+    @classmethod
+    @abstractmethod
+    def at(cls, location: str) -> Self:
+        """The storage that a text means, where people write `<name>:<location>`.
+
+        Args:
+            location: What stands behind the colon; its form is the backend's own.
+
+        Raises:
+            BadValueError: The location means nothing to this backend.
+        """
 
     @abstractmethod
     def get(self, key: str) -> bytes | None:

@@ -101,9 +101,15 @@ def _checked(data: bytes) -> msgspec.Raw:
     try:
         envelope = msgspec.json.decode(data, type=_Envelope)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise StoreCorruptError(f"The {len(data)} bytes are not a record ({error}).") from error
+        raise StoreCorruptError(
+            f"The {len(data)} bytes are not a record ({error}). Restore it from a backup; `taskgrove check` "
+            "tells what else is damaged."
+        ) from error
     if hashlib.sha256(envelope.record).hexdigest() != envelope.sha256:
-        raise StoreCorruptError(f"The record does not match its own checksum {envelope.sha256[:12]}….")
+        raise StoreCorruptError(
+            f"The record does not match its own checksum {envelope.sha256[:12]}…, so its bytes have changed "
+            "since it was written. Restore it from a backup; `taskgrove check` tells what else is damaged."
+        )
     return envelope.record
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +51,15 @@ class BackendSuite:
         """Both are listed for users."""
         assert backend.name
         assert backend.summary
+
+    def test_a_location_means_a_storage_or_is_refused_as_a_bad_value(
+        self, backend: AbstractBackend, tmp_path: Path
+    ) -> None:
+        """What people write behind the name of the backend."""
+        location = str(tmp_path / "somewhere")
+        with suppress(BadValueError):
+            assert type(backend).at(location).put_new("a", b"1")
+            assert type(backend).at(location).get("a") == b"1"
 
     def test_an_absent_object_is_none(self, backend: AbstractBackend) -> None:
         """So is a key that is only a folder of other keys."""

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from random import Random
 from typing import ClassVar, final
 
-from taskgrove.domain.errors import StorageFullError
+from taskgrove.domain.errors import BadValueError, StorageFullError
 from taskgrove.store.base import AbstractBackend, Entry
 
 
@@ -76,6 +76,10 @@ class FaultyBackend(AbstractBackend):
         self.plan = plan
         self.num_calls = 0
         self.dead = False
+
+    @classmethod
+    def at(cls, location: str) -> FaultyBackend:
+        raise BadValueError(f"Faults are planned in Python, not read from {location!r}.")
 
     def get(self, key: str) -> bytes | None:
         fault = self._before("get")

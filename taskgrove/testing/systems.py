@@ -52,7 +52,7 @@ def synthetic_system(
     grower = _Grower(seed)
     tasks = [grower.add_task(index) for index in range(num_tasks)]
     grower.start(tasks, iterations)
-    for iteration in range(1, iterations + 1):
+    for iteration in range(iterations):
         for task in tasks:
             grower.iterate(task, iteration, children)
     evaluations = {grower.bests[t]: {"test": grower.evaluate(t)} for t in tasks if t in grower.bests}
@@ -130,7 +130,7 @@ class _Grower:
         if best is not None:
             self.models[best.id] = best
             self.bests[task] = best.id
-        self.iterations[task] = iteration
+        self.iterations[task] = iteration + 1
         self.commit(
             EndIteration(
                 experiment=_EXPERIMENT,

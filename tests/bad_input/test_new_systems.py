@@ -111,9 +111,9 @@ CASES = [
     Case(
         id="a cloud address",
         command="status s3://bucket/grove",
-        kind="bad_value",
-        names="bucket/grove'",
-        advice="give a folder's path",
+        kind="unknown_name",
+        names="'s3'",
+        advice="Known: file, local, memory.* write ./ before it",
     ),
     Case(
         id="a path that is too long",

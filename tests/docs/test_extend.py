@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+import taskgrove
 from taskgrove.agents.methods import AGENTS
 from taskgrove.backbones.families import FAMILIES
 from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.domain.registry import Registry
-from taskgrove.experiment.grove import Grove
-from taskgrove.experiment.spec import RootSpec, TrainSpec
+from taskgrove.experiment.spec import TrainSpec
 from taskgrove.mutations.kinds import MUTATIONS
 from taskgrove.store.backends import BACKENDS
 from taskgrove.tasks.sources import SOURCES
@@ -88,9 +88,10 @@ def test_the_page_names_the_folder_of_the_registry(page: str) -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_all_examples_work_together(tmp_path: Path) -> None:
-    backend = vars(EXAMPLES["backend"])["SqliteBackend"](tmp_path / "grove.sqlite")
-    grove = Grove.create(backend, RootSpec(member="pixelmlp-tiny"))
+    place = f"sqlite:{tmp_path}/grove.sqlite"
+    grove = taskgrove.create(place, root="pixelmlp-tiny")
     grove.add_task("corners", "blobs:40")
     train = TrainSpec(cycles=2, batch_size=8, threads=1)
     grove.grow(agent="one_change", executor="background", iterations=2, train=train, options={"children": 3})
     assert grove.evaluate("corners").accuracy > 0.9
+    assert taskgrove.open(place, writable=False).view() == grove.view()

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from taskgrove.domain.errors import (
+    BadValueError,
+    EnvironmentFailure,
     StorageAccessError,
     StoreCorruptError,
     StoreError,
     StoreFormatError,
     StorePathError,
+    UnknownNameError,
 )
 from taskgrove.domain.ids import BlobId, CommitId
 from taskgrove.domain.records import Commit, FinishChild
@@ -255,10 +258,30 @@ def test_stores_are_opened_by_path_or_url(tmp_path: Path) -> None:
     assert relative.root == Path("a/b")
 
 
-@pytest.mark.parametrize("text", ["", "s3://bucket/x", "memory:x", "file:", "file://host/x"])
-def test_other_urls_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no storage that can be opened"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "names no storage"),
+        ("s3://bucket/x", "no storage backend named 's3'.*Known: file, local, memory.*write ./ before it"),
+        ("memory:x", "make one in Python"),
+        ("file:", "names no folder"),
+        ("file://host/x", "names no folder"),
+    ],
+)
+def test_other_texts_are_refused(text: str, message: str) -> None:
+    with pytest.raises(BadValueError if "s3" not in text else UnknownNameError, match=message):
         open_backend(text)
+
+
+def test_a_backend_is_opened_by_its_name(tmp_path: Path) -> None:
+    backend = open_backend(f"local:{tmp_path}")
+    assert isinstance(backend, LocalBackend)
+    assert backend.root == tmp_path
+
+
+def test_a_path_that_cannot_be_looked_at_is_an_environment_failure() -> None:
+    with pytest.raises(EnvironmentFailure, match="Could not look at"):
+        open_backend("x" * 5000)
 
 
 def test_a_file_is_no_store(tmp_path: Path) -> None:

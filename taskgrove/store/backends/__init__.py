@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from taskgrove.domain.errors import BadValueError, StorePathError
+from taskgrove.domain.errors import BadValueError, UnknownNameError
 from taskgrove.domain.registry import Registry
 from taskgrove.store.backends.local import LocalBackend
 from taskgrove.store.backends.memory import MemoryBackend
@@ -17,27 +16,31 @@ BACKENDS: Registry[type[AbstractBackend]] = Registry(
 )
 
 
-def open_backend(url: str) -> AbstractBackend:
-    """The storage that a text names: a folder's path, or its `file:` URL.
+def open_backend(text: str) -> AbstractBackend:
+    """The storage that a text names: a folder's path or `file:` URL, or `<backend>:<location>`.
 
     Raises:
-        BadValueError: The text is empty or names another kind of storage.
+        UnknownNameError: No backend has the name before the colon.
+        BadValueError: The text is empty, or its backend cannot read the location.
         StorePathError: The path is a file.
     """
-    path = _path(url)
-    if path.exists() and not path.is_dir():
-        raise StorePathError(f"{path} is a file; a store is a folder, so name another path.")
-    return LocalBackend(path)
+    if not text:
+        raise BadValueError("An empty text names no storage; give the path of a folder.")
+    scheme = re.match(r"([a-z][a-z0-9+.-]+):", text)
+    if scheme is None:
+        return LocalBackend.at(text)
+    if scheme[1] == "file":
+        return LocalBackend.at(_path(text))
+    if scheme[1] not in BACKENDS:
+        error = UnknownNameError.of("storage backend", scheme[1], ["file", *BACKENDS])
+        raise UnknownNameError(f"{error} To name a folder that holds a colon, write ./ before it.")
+    return BACKENDS[scheme[1]].at(text.partition(":")[2])
 
 
-def _path(url: str) -> Path:
-    scheme = re.match(r"([a-z][a-z0-9+.-]+):", url)
+def _path(url: str) -> str:
     parts = urlsplit(url)
-    if url and scheme is None:
-        return Path(url).expanduser()
-    if scheme is None or scheme[1] != "file" or parts.netloc not in ("", "localhost") or not parts.path:
+    if parts.netloc not in ("", "localhost") or not parts.path:
         raise BadValueError(
-            f"{url!r} names no storage that can be opened by text; give a folder's path (with ./ before it "
-            "when it holds a colon), file:relative/path or file:///absolute/path."
+            f"{url!r} names no folder of this machine; write file:relative/path or file:///absolute/path."
         )
-    return Path(unquote(parts.path))
+    return unquote(parts.path)

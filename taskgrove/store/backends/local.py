@@ -15,6 +15,7 @@ from taskgrove.domain.errors import (
     EnvironmentFailure,
     StorageAccessError,
     StorageFullError,
+    StorePathError,
     TaskgroveError,
     UnsafeBackendError,
 )
@@ -45,6 +46,15 @@ class LocalBackend(AbstractBackend):
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self._settled: set[Path] = set()
+
+    @classmethod
+    def at(cls, location: str) -> LocalBackend:
+        path = Path(location).expanduser()
+        with _explained("look at", path):
+            occupied = path.exists() and not path.is_dir()
+        if occupied:
+            raise StorePathError(f"{path} is a file; a store is a folder, so name another path.")
+        return cls(path)
 
     def __str__(self) -> str:
         return str(self.root)
@@ -127,7 +137,7 @@ def _failure(error: OSError, what: str) -> EnvironmentFailure:
         )
     if error.errno in _DENIED:
         return StorageAccessError(f"{what}: the permissions do not allow it. Check who owns the folder.")
-    return EnvironmentFailure(f"{what}. Check the disk; all commits so far are safe.")
+    return EnvironmentFailure(f"{what}. Check the path and the disk; all commits so far are safe.")
 
 
 @contextmanager

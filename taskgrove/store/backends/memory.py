@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, final
 
+from taskgrove.domain.errors import BadValueError
 from taskgrove.store.base import AbstractBackend, Entry
 from taskgrove.store.keys import check_key, check_prefix
 
@@ -21,6 +22,13 @@ class MemoryBackend(AbstractBackend):
     def __init__(self) -> None:
         self._objects: dict[str, tuple[bytes, float]] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def at(cls, location: str) -> MemoryBackend:
+        raise BadValueError(
+            f"A store in memory has no name such as {location!r} and ends with its process; make one in "
+            "Python, with MemoryBackend()."
+        )
 
     def __str__(self) -> str:
         return "this process's memory"
