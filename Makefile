@@ -24,8 +24,9 @@ fix: .venv/.dev  ## format, and repair what can be repaired
 test: .venv/.dev  ## all tests but the slow ones
 	$(BIN)/pytest -q -n 2
 
-test-slow: .venv/.dev  ## the slow ones
+test-slow: .venv/.dev  ## the slow ones, and the laws on new random examples
 	$(BIN)/pytest -q -m slow
+	$(BIN)/pytest -q -n 2 tests/laws --hypothesis-profile=search
 
 docs: .venv/.dev  ## regenerate the command reference
 	$(BIN)/python docs/generate.py

@@ -147,6 +147,7 @@ def sound(store: Path) -> bool:
         return True
 
 
+@pytest.mark.timeout(600)  # twenty processes that load torch, on whatever machine CI has
 def test_killed_at_random_moments_the_run_ends_with_the_same_system(experiment: Path, tmp_path: Path) -> None:
     with worker(experiment, tmp_path / "whole") as whole:
         whole.begin()

@@ -26,6 +26,7 @@ EXPERIMENT = ExperimentSpec(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_digits_are_learned_and_shared(tmp_path: Path) -> None:
     grove = open_or_create(tmp_path / "grove", EXPERIMENT.root)
     view = grove.run(EXPERIMENT)

@@ -1,0 +1,11 @@
+"""Settings of the whole suite."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# The same examples every time, so that a change is judged by what it changes; `make test-slow` looks
+# for new ones with `--hypothesis-profile=search`.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("search", max_examples=500, deadline=None, print_blob=True)
+settings.load_profile("steady")
