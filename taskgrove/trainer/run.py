@@ -78,8 +78,8 @@ class Trainer(AbstractTrainer):
             )
         except DivergedError as error:
             return JobFailed(kind="diverged", text=f"Training diverged: {error}.", seed=job.seed)
-        except torch.OutOfMemoryError as error:
-            return JobFailed(kind="out_of_memory", text=str(error).splitlines()[0], seed=job.seed)
+        except RuntimeError as error:
+            return JobFailed(kind=_kind_of(error), text=str(error).splitlines()[0], seed=job.seed)
         return self._result(job, network, done)
 
     def evaluate(self, job: EvaluateJob) -> Evaluation:
@@ -183,6 +183,12 @@ class Trainer(AbstractTrainer):
 
     def _read_blob(self, blob: BlobId) -> dict[str, Tensor]:
         return unpack(self._store.get_blob(blob))
+
+
+def _kind_of(error: RuntimeError) -> str:
+    """PyTorch has a class of error for a full GPU, but only a text for a full main memory."""
+    full = isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+    return "out_of_memory" if full or "can't allocate memory" in str(error) else "error"
 
 
 def _on_cpu(tensors: Tensors, dtype: torch.dtype) -> dict[str, Tensor]:

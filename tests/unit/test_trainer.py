@@ -299,6 +299,25 @@ def test_divergence_is_a_failure_with_its_seed(store: Store, root: Model) -> Non
     assert "cycle 1" in failure.text
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "out_of_memory"),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "error"),
+    ],
+)
+def test_a_child_that_cannot_be_trained_is_a_result(
+    store: Store, root: Model, monkeypatch: pytest.MonkeyPatch, error: RuntimeError, kind: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("taskgrove.trainer.run.train_network", fail)
+    failure = make_trainer(store).train(make_job(root))
+    assert failure == JobFailed(kind=kind, text=str(error), seed=5)
+
+
 def test_watchers_hear_of_every_cycle(store: Store, root: Model) -> None:
     ticks: list[Tick] = []
     result = make_trainer(store, ticks=ticks).train(make_job(root))
