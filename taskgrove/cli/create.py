@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
 
-from taskgrove.cli.output import GroveArgument, JsonOption, emit, reading, say
+from taskgrove.cli.output import GroveArgument, JsonOption, columns, emit, reading, say
 from taskgrove.domain.records import TaskSpec
 from taskgrove.experiment.api import create
 from taskgrove.experiment.api import open as open_grove
@@ -68,7 +67,7 @@ def add_suite(
 def list_tasks(grove: GroveArgument, json: JsonOption = False) -> None:
     """List the tasks with their sources and splits."""
     tasks = tuple(reading(grove).view().tasks.values())
-    table = Table("task", "classes", "train", "val", "test", "image", Column("source", overflow="fold"))
+    table = columns("task", "classes", "train", "val", "test", "image", "source")
     for spec in tasks:
         sizes = (f"{spec.sizes[role]:,}" for role in ("train", "val", "test"))
         shape = "×".join(str(n) for n in spec.image_shape)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from taskgrove.cli.output import JsonOption, emit
+from taskgrove.cli.output import JsonOption, columns, emit
 from taskgrove.domain.errors import UnknownNameError
 from taskgrove.experiment.catalogue import CATALOGUE
 
@@ -20,7 +19,7 @@ def list_registered(
     if what not in CATALOGUE:
         raise UnknownNameError.of("catalogue", what, CATALOGUE)
     lines = CATALOGUE[what]()
-    table = Table("name", "what it is")
+    table = columns("name", "what it is")
     for name, summary in lines.items():
         table.add_row(name, summary)
     emit(table, lines, as_json=json)

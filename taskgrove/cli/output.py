@@ -7,7 +7,9 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
+from rich.table import Table
 
 from taskgrove.experiment.api import open as open_grove
 from taskgrove.experiment.grove import Grove
@@ -24,6 +26,15 @@ _WIDTH = None if sys.stdout.isatty() else 120
 # File and class names may hold square brackets, which Rich would take for its markup.
 out = Console(width=_WIDTH, markup=False)
 err = Console(stderr=True, markup=False)
+
+
+def columns(*headings: str) -> Table:
+    """An empty table in the style of all tables of the program; the last column folds."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in headings[:-1]:
+        table.add_column(heading)
+    table.add_column(headings[-1], overflow="fold")
+    return table
 
 
 def emit(shown: RenderableType, data: object, *, as_json: bool) -> None:

@@ -63,7 +63,7 @@ class GrowDisplay:
             self._best[event.task] = f" · best {percent(event.best)} %{score}"
         self._progress.update(
             self._bar,
-            description=f"{event.task} iteration {event.iteration + 1}{self._best.get(event.task, '')}",
+            description=f"{event.task} iteration {event.iteration}{self._best.get(event.task, '')}",
             total=event.total,
             completed=event.done,
             eta=self._eta(event),
@@ -71,7 +71,7 @@ class GrowDisplay:
 
     def watch(self, tick: Tick) -> None:
         """Show a finished train cycle."""
-        child = f"{tick.task} {tick.iteration + 1}.{tick.generation + 1}.{tick.child + 1}"
+        child = f"{tick.task} {tick.iteration}.{tick.generation}.{tick.child}"
         cycle = f" cycle {tick.cycle}/{tick.cycles}: {percent(tick.accuracy)} %"
         self._progress.update(self._bar, description=f"{child}{cycle}{self._best.get(tick.task, '')}")
 
@@ -83,7 +83,7 @@ class GrowDisplay:
 
     def _line(self, event: Event) -> str:
         if event.stage is Stage.BEGUN:
-            return f"[bold]{event.task}[/] iteration {event.iteration + 1} {event.text}".rstrip()
+            return f"[bold]{event.task}[/] iteration {event.iteration} {event.text}".rstrip()
         if event.stage is Stage.CHILD:
             return self._child(event)
         if event.stage is Stage.EVALUATED:
@@ -92,7 +92,7 @@ class GrowDisplay:
         return ""
 
     def _child(self, event: Event) -> str:
-        where = f"  {event.task} {event.iteration + 1}.{event.generation + 1}.{event.child + 1}"
+        where = f"  {event.task} {event.iteration}.{event.generation}.{event.child}"
         best = "" if event.best is None else f", best {percent(event.best)} %"
         if event.recovered:
             what = "read from the log"

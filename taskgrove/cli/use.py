@@ -9,9 +9,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from PIL import Image
-from rich.table import Table
 
-from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, reading
+from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, columns, emit, reading
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
 from taskgrove.reports.quantities import percent
@@ -31,7 +30,7 @@ def predict(
     """Classify images with a task's model."""
     system = reading(grove)
     height, width, _ = system.view().task(TaskName(task)).image_shape
-    table = Table("image", "class", "probability")
+    table = columns("image", "class", "probability")
     data = []
     for path in images:
         found = system.predict(task, _read(path, (width, height)), device=device)
@@ -52,7 +51,7 @@ def evaluate(
     """Measure models on a whole split again, beside what was recorded when they were published."""
     system = reading(grove)
     view, recorded = system.view(), system.evaluations()
-    table = Table("task", "images", "accuracy", "recorded")
+    table = columns("task", "images", "accuracy", "recorded")
     data = []
     for name in task or list(view.bests):
         found = system.evaluate(name, split, device=device)
