@@ -1,4 +1,4 @@
-"""What an agent is: five pure methods on a frozen state, told what it may not import."""
+"""What an agent is: pure methods on a frozen state, equipped with what it may not import."""
 
 from __future__ import annotations
 
