@@ -1,104 +1,39 @@
-"""The trainer against a plain loop, and the promises it makes about what it writes."""
+"""The trainer against a plain loop: schedules, steps, precision."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from taskgrove.backbones.assemble import assemble, split
+from taskgrove.backbones.base import Tensors
 from taskgrove.backbones.families import family_of
-from taskgrove.domain.ids import AgentName, BlobId, ModelId, SlotName, TaskName
+from taskgrove.backbones.families.vit.family import VitFamily
+from taskgrove.domain.ids import BlobId, SlotName
 from taskgrove.domain.jobs import (
-    Clone,
-    EvaluateJob,
     Fresh,
-    JobFailed,
-    Origin,
     Share,
-    TrainConfig,
     TrainJob,
     TrainResult,
 )
-from taskgrove.domain.records import AddRoot, Model
-from taskgrove.experiment.build import build_root, space_of
-from taskgrove.experiment.spec import RootSpec
-from taskgrove.store.backends.memory import MemoryBackend
+from taskgrove.domain.layout import Slot
+from taskgrove.domain.records import Model
+from taskgrove.experiment.build import space_of
 from taskgrove.store.store import Store
-from taskgrove.store.tensors import pack, unpack
-from taskgrove.tasks.base import Split, TaskData
+from taskgrove.store.tensors import unpack
+from taskgrove.tasks.base import TaskData
 from taskgrove.tasks.preprocess import eval_batch
-from taskgrove.trainer.base import Tick
 from taskgrove.trainer.cache import Cache
+from taskgrove.trainer.evaluate import num_correct
 from taskgrove.trainer.optim import CLIP_NORM, Optimizer, learning_rate
-from taskgrove.trainer.run import Trainer
 from taskgrove.trainer.train import Resident, Schedule, batches, train_network
+from tests.unit.small_jobs import CONFIG, MEMBER, make_data, make_job, make_trainer, root, store
 
-MEMBER = "vit-tiny-test"
-CONFIG = TrainConfig(cycles=3, batch_size=16, samples_cap=1000, val_cap=100, precision="fp32", threads=1)
-
-
-def make_data(seed: int = 0, num: int = 96) -> TaskData:
-    """Three classes of noisy 8×8 images, each bright in another band."""
-    rng = np.random.default_rng(seed)
-    labels = (np.arange(num) % 3).astype(np.int64)
-    images = rng.integers(0, 90, (num, 8, 8, 1), dtype=np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[2 * label : 2 * label + 2] += 120
-    part = Split(images=images, labels=labels)
-    rest = Split(images=images[:30], labels=labels[:30])
-    return TaskData(train=part, val=rest, test=rest, class_names=("a", "b", "c"))
-
-
-@pytest.fixture
-def store() -> Store:
-    return Store.create(MemoryBackend())
-
-
-@pytest.fixture
-def root(store: Store) -> Model:
-    model = build_root(RootSpec(member=MEMBER), store.put_blob)
-    store.commit(AddRoot(model=model))
-    return model
-
-
-def make_job(root: Model, **changes: object) -> TrainJob:
-    """Clone everything but the embedding and the class token, with a fresh head."""
-    slots: list[tuple[SlotName, Origin]] = []
-    for component in root.components:
-        if component.slot == "head":
-            slots.append((component.slot, Fresh()))
-        elif component.slot in ("embedding", "cls"):
-            slots.append((component.slot, Share(component=component.id)))
-        else:
-            slots.append((component.slot, Clone(component=component.id)))
-    job = TrainJob(
-        agent=AgentName("test"),
-        task=TaskName("t"),
-        iteration=0,
-        generation=0,
-        child=0,
-        member=MEMBER,
-        slots=tuple(slots),
-        num_classes=3,
-        hparams={**space_of(MEMBER).defaults(), "opt.lr": 0.1},
-        seed=5,
-        bar=0.0,
-        factor=1.0,
-        config=CONFIG,
-        parent=root.id,
-    )
-    return replace(job, **changes)  # type: ignore[arg-type]
-
-
-def make_trainer(store: Store, data: TaskData | None = None, ticks: list[Tick] | None = None) -> Trainer:
-    known = make_data() if data is None else data
-    heard: list[Tick] = [] if ticks is None else ticks
-    return Trainer(store, lambda _: known, torch.device("cpu"), heard.append)
+__all__ = ["root", "store"]  # fixtures, which pytest finds by name
 
 
 def test_the_learning_rate_warms_up_from_zero_and_ends_near_zero() -> None:
@@ -226,104 +161,33 @@ def test_bf16_learns_what_float32_learns(store: Store, root: Model) -> None:
     assert result.quality == pytest.approx(plain.quality, abs=0.1)
 
 
-def test_the_same_job_gives_the_same_bytes(store: Store, root: Model) -> None:
-    noisy = {**space_of(MEMBER).defaults(), "data.area_min": 0.5, "data.flip": True, "data.brightness": 0.2}
-    job = make_job(root, hparams=noisy)
-    first, second = make_trainer(store).train(job), make_trainer(store).train(job)
-    assert first == second
-    other = make_trainer(store).train(replace(job, seed=6))
-    assert other != first
+def test_logits_that_are_not_finite_are_found_at_validation() -> None:
+    family = family_of(MEMBER)
+    hparams = space_of(MEMBER).defaults()
+    slots = [family.layout(MEMBER).slot(n, hparams, 3) for n in family.layout(MEMBER).root_slots()]
+    tensors = {s.name: family.init(s, torch.Generator().manual_seed(1)) for s in slots}
+    images, labels = torch.zeros(4, 8, 8, 1, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64)
+    network = assemble(family, slots, tensors)
+    assert num_correct(network, images, labels, hparams, torch.float32) == 4
+    tensors[SlotName("head")]["bias"][2] = float("nan")
+    network = assemble(family, slots, tensors)
+    assert num_correct(network, images, labels, hparams, torch.float32) is None
 
 
-def test_shared_components_are_not_written_and_never_change(store: Store, root: Model) -> None:
-    before = {c.slot: store.get_blob(BlobId(c.id)) for c in root.components}
-    trainer = make_trainer(store)
-    result = trainer.train(make_job(root))
-    again = trainer.train(make_job(root))
-    assert isinstance(result, TrainResult)
-    assert set(result.trained) == {"pos", "block_0", "block_1", "norm", "head"}
-    assert {c.slot: store.get_blob(BlobId(c.id)) for c in root.components} == before
-    assert again == result, "a clone wrote into a cached component"
+def test_bf16_means_bf16_arithmetic(store: Store, root: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[torch.dtype] = set()
+    apply = VitFamily.apply
 
+    def spy(family: VitFamily, slot: Slot, tensors: Tensors, x: Tensor) -> Tensor:
+        seen.update({x.dtype, *(t.dtype for t in tensors.values())})
+        return apply(family, slot, tensors, x)
 
-def test_below_the_bar_nothing_is_written(store: Store, root: Model) -> None:
-    result = make_trainer(store).train(make_job(root, bar=1.1))
-    assert isinstance(result, TrainResult)
-    assert result.trained == {}
-    assert result.quality > 0
-
-
-def test_clones_carry_momentum_and_it_matters(store: Store, root: Model) -> None:
-    first = make_trainer(store).train(make_job(root))
-    assert isinstance(first, TrainResult)
-    block = first.trained[SlotName("block_0")]
-    assert block.momentum is not None
-    momentum = unpack(store.get_blob(block.momentum))
-    assert all(t.dtype is torch.bfloat16 for t in momentum.values())
-    assert any(float(t.abs().max()) > 0 for t in momentum.values())
-
-    def with_momentum(blob: BlobId | None) -> TrainJob:
-        clone = Clone(component=block.component, momentum=blob)
-        job = make_job(root)
-        slots = tuple((s, clone if s == "block_0" else o) for s, o in job.slots)
-        return replace(job, slots=slots, config=replace(CONFIG, cycles=1))
-
-    zero = store.put_blob(pack({k: torch.zeros_like(t) for k, t in momentum.items()}))
-    fresh, carried, zeros = (
-        make_trainer(store).train(with_momentum(b)) for b in (None, block.momentum, zero)
-    )
-    assert isinstance(fresh, TrainResult)
-    assert isinstance(carried, TrainResult)
-    assert fresh == zeros
-    assert fresh.losses != carried.losses
-
-
-def test_the_newest_of_equally_good_versions_is_kept(store: Store, root: Model) -> None:
-    frozen = {**space_of(MEMBER).defaults(), "opt.lr": 0.0001}
-    result = make_trainer(store).train(make_job(root, hparams=frozen))
-    assert isinstance(result, TrainResult)
-    best = max(result.accuracies)
-    assert result.best_cycle == max(i for i, a in enumerate(result.accuracies, 1) if a == best)
-
-
-def test_divergence_is_a_failure_with_its_seed(store: Store, root: Model) -> None:
-    block = root.components[3]
-    poison = {k: t * float("inf") for k, t in unpack(store.get_blob(BlobId(block.id))).items()}
-    bad = store.put_blob(pack({k: torch.nan_to_num(t, posinf=float("inf")) for k, t in poison.items()}))
-    job = make_job(root)
-    slots = tuple((s, Clone(component=bad) if s == block.slot else o) for s, o in job.slots)  # type: ignore[arg-type]
-    failure = make_trainer(store).train(replace(job, slots=slots))
-    assert isinstance(failure, JobFailed)
-    assert failure.kind == "diverged"
-    assert failure.seed == job.seed
-    assert "cycle 1" in failure.text
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "out_of_memory"),
-        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "error"),
-    ],
-)
-def test_a_child_that_cannot_be_trained_is_a_result(
-    store: Store, root: Model, monkeypatch: pytest.MonkeyPatch, error: RuntimeError, kind: str
-) -> None:
-    def fail(*_: object) -> None:
-        raise error
-
-    monkeypatch.setattr("taskgrove.trainer.run.train_network", fail)
-    failure = make_trainer(store).train(make_job(root))
-    assert failure == JobFailed(kind=kind, text=str(error), seed=5)
-
-
-def test_watchers_hear_of_every_cycle(store: Store, root: Model) -> None:
-    ticks: list[Tick] = []
-    result = make_trainer(store, ticks=ticks).train(make_job(root))
-    assert isinstance(result, TrainResult)
-    assert [(t.task, t.child, t.cycle, t.cycles) for t in ticks] == [("t", 0, n, 3) for n in (1, 2, 3)]
-    assert tuple(t.accuracy for t in ticks) == result.accuracies
+    monkeypatch.setattr(VitFamily, "apply", spy)
+    make_trainer(store).train(make_job(root, config=replace(CONFIG, cycles=1, precision="bf16")))
+    assert seen == {torch.bfloat16}
+    seen.clear()
+    make_trainer(store).train(make_job(root, config=replace(CONFIG, cycles=1)))
+    assert seen == {torch.float32}
 
 
 def test_only_trainable_slots_get_gradients(store: Store, root: Model) -> None:
@@ -342,11 +206,6 @@ def test_only_trainable_slots_get_gradients(store: Store, root: Model) -> None:
         changed = any(not torch.equal(t, before[slot][k]) for k, t in parts.items())
         assert changed == (slot in ("block_1", "head"))
         assert all(p.requires_grad == changed for p in network.tensors(slot).values())
-
-
-def test_evaluate_refuses_a_model_that_is_not_live(store: Store, root: Model) -> None:
-    with pytest.raises(ValueError, match="no live model"):
-        make_trainer(store).evaluate(EvaluateJob(model=ModelId("0" * 64), split="test", threads=1))
 
 
 def test_the_cache_keeps_within_its_limit_and_forgets_the_least_recently_used() -> None:
