@@ -32,7 +32,7 @@ docs: .venv/.dev  ## regenerate the command reference
 	$(BIN)/python docs/generate.py
 
 bench: .venv/.dev  ## the reduced run on real data; TASKGROVE_DATA is a folder of npz files
-	$(BIN)/python benchmarks/recipe.py recipes/char6.toml --out benchmarks/char6
+	$(BIN)/python benchmarks/recipe.py recipes/char6.toml --out benchmarks/char6_local
 
 lock: .venv/.dev  ## show what is installed, to renew constraints.txt
 	$(BIN)/pip freeze --exclude-editable

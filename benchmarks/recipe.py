@@ -1,8 +1,9 @@
 """Run a recipe over seeds and write its table: mean ± std, the budget used, what it ran on.
 
-    python benchmarks/recipe.py recipes/char6.toml --seeds 0 1 2 --out benchmarks/char6
+    python benchmarks/recipe.py recipes/char6.toml --seeds 0 1 2 --out benchmarks/char6_2cores_2026-11-21
 
-writes `char6.md` and `char6.json`, and keeps each seed's system and report in `--stores`.
+writes that name with `.md`, `.json` and `.png` (the multitask graph of the first seed), and keeps each
+seed's system and report in `--stores`. Files are named for theme, hardware and date.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from shutil import copyfile
 from statistics import fmean, stdev
 from tempfile import mkdtemp
 
@@ -92,7 +94,7 @@ def code_version() -> str:
     return f"{__version__} at {commit or 'no commit'}"
 
 
-def as_markdown(spec: ExperimentSpec, recipe: Path, code: str, outcomes: list[Outcome]) -> str:
+def as_markdown(spec: ExperimentSpec, recipe: Path, code: str, outcomes: list[Outcome], picture: str) -> str:
     """The table with what is needed to repeat it."""
     lines = [
         f"# {spec.name}: {recipe}",
@@ -109,7 +111,7 @@ def as_markdown(spec: ExperimentSpec, recipe: Path, code: str, outcomes: list[Ou
             f"| {human(fmean([r.accounted_params or 0 for r in rows]))} "
             f"| {human(fmean([r.flops or 0 for r in rows]))} |"
         )
-    lines += ["", *_summary(outcomes), ""]
+    lines += ["", *_summary(outcomes), "", f"![multitask graph, seed {outcomes[0].seed}]({picture})", ""]
     return "\n".join(lines)
 
 
@@ -148,7 +150,9 @@ def main() -> None:
     code = code_version()
     stores = arguments.stores or Path(mkdtemp(prefix="taskgrove-"))
     outcomes = [run_seed(spec, seed, stores / f"store-{seed}") for seed in arguments.seeds]
-    page = as_markdown(spec, arguments.recipe, code, outcomes)
+    picture = arguments.out.with_suffix(".png")
+    copyfile(stores / f"report-{outcomes[0].seed}" / "graph.png", picture)
+    page = as_markdown(spec, arguments.recipe, code, outcomes, picture.name)
     arguments.out.with_suffix(".md").write_text(page)
     data = [{**asdict(o), "rows": [asdict(r) for r in o.rows], "total": asdict(o.total)} for o in outcomes]
     arguments.out.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
