@@ -80,7 +80,9 @@ def build_score(spec: ScoreSpec, root: Model) -> AbstractScore:
         return QualityScore()
     params = float(root.num_params) if spec.params_constant is None else spec.params_constant
     flops = float(root.flops) if spec.flops_constant is None else spec.flops_constant
-    return DecayScore(scale=spec.scale, params_constant=params, flops_constant=flops)
+    return DecayScore(
+        scale=spec.scale, params_constant=params, flops_constant=flops, count_roots=spec.count_roots
+    )
 
 
 def build_device(name: str) -> torch.device:

@@ -64,11 +64,13 @@ class ScoreSpec:
         scale: s, in ]0, 1]; 1 for quality alone.
         params_constant: P; None for the root's number of parameters, 0 to leave the factor out.
         flops_constant: F0; None for the root's FLOPs, 0 to leave the factor out.
+        count_roots: Whether a root counts as a sharer of its components, as in µ2Net+.
     """
 
     scale: float = 1.0
     params_constant: float | None = None
     flops_constant: float | None = None
+    count_roots: bool = True
 
     def __post_init__(self) -> None:
         # Its own checks are the checks of these values.

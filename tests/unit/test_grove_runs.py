@@ -143,6 +143,8 @@ def test_the_score_is_quality_alone_unless_costs_weigh(grove: Grove) -> None:
     assert build_score(ScoreSpec(scale=0.9), root) == DecayScore(
         scale=0.9, params_constant=float(root.num_params), flops_constant=float(root.flops)
     )
+    alone = build_score(ScoreSpec(scale=0.9, count_roots=False), root)
+    assert not alone.count_roots
     assert build_score(ScoreSpec(scale=0.9, params_constant=5.0, flops_constant=0.0), root) == DecayScore(
         scale=0.9, params_constant=5.0, flops_constant=0.0
     )
