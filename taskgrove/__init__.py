@@ -18,24 +18,43 @@ from taskgrove.version import __version__
 if TYPE_CHECKING:
     from taskgrove.experiment.api import create as create
     from taskgrove.experiment.api import open as open
+    from taskgrove.experiment.api import run as run
+    from taskgrove.experiment.catalogue import registered as registered
     from taskgrove.experiment.decode import read_experiment as read_experiment
     from taskgrove.experiment.grove import Grove as Grove
+    from taskgrove.experiment.places import check_store as check_store
     from taskgrove.experiment.spec import ScoreSpec as ScoreSpec
     from taskgrove.experiment.spec import TrainSpec as TrainSpec
     from taskgrove.tasks.sources.arrays import arrays as arrays
 
-# Names are imported on first use: rooms that may not import torch do not do so through this file.
+# Names are imported on first use: rooms that may not import torch do not do so through this file, and
+# the command line, which takes them from here, loads it only for commands that compute.
 _HOMES = {
     "Grove": "taskgrove.experiment.grove",
     "ScoreSpec": "taskgrove.experiment.spec",
     "TrainSpec": "taskgrove.experiment.spec",
     "arrays": "taskgrove.tasks.sources.arrays",
+    "check_store": "taskgrove.experiment.places",
     "create": "taskgrove.experiment.api",
     "open": "taskgrove.experiment.api",
     "read_experiment": "taskgrove.experiment.decode",
+    "registered": "taskgrove.experiment.catalogue",
+    "run": "taskgrove.experiment.api",
 }
 
-__all__ = ["Grove", "ScoreSpec", "TrainSpec", "__version__", "arrays", "create", "open", "read_experiment"]
+__all__ = [
+    "Grove",
+    "ScoreSpec",
+    "TrainSpec",
+    "__version__",
+    "arrays",
+    "check_store",
+    "create",
+    "open",
+    "read_experiment",
+    "registered",
+    "run",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from taskgrove.cli.output import GroveArgument, JsonOption, columns, emit, reading, say
+import taskgrove
+from taskgrove.cli.output import GroveArgument, JsonOption, columns, emit, say
 from taskgrove.domain.records import TaskSpec
-from taskgrove.experiment.api import create
-from taskgrove.experiment.api import open as open_grove
+from taskgrove.experiment.places import open_store
 from taskgrove.experiment.suites import SUITES
 
 task_app = typer.Typer(no_args_is_help=True, help="Add tasks and list them.")
@@ -25,7 +25,7 @@ def init(
     seed: Annotated[int, typer.Option(help="Of the random initialisation.")] = 0,
 ) -> None:
     """Make a new system that holds nothing but its root model."""
-    made = create(grove, root=root, weights=None if weights is None else str(weights), seed=seed)
+    made = taskgrove.create(grove, root=root, weights=None if weights is None else str(weights), seed=seed)
     view = made.view()
     model = view.models[view.roots[0]]
     origin = "random initialisation" if weights is None else str(weights)
@@ -45,7 +45,7 @@ def add(
     """Add a task; its images are read once to check them."""
     given = {"train": train, "val": val, "test": test}
     splits = {role: text for role, text in given.items() if text is not None}
-    spec = open_grove(grove).add_task(name, source, splits or None, allow_overlap=allow_overlap)
+    spec = taskgrove.open(grove).add_task(name, source, splits or None, allow_overlap=allow_overlap)
     sizes = ", ".join(f"{role} {size:,} ({spec.splits[role]})" for role, size in spec.sizes.items())
     say(f"{name}: {spec.num_classes} classes; {sizes}.")
 
@@ -56,7 +56,7 @@ def add_suite(
     name: Annotated[str, typer.Argument(help="See `taskgrove list suites`.")],
 ) -> None:
     """Add all tasks of a suite that the system does not have yet."""
-    system = open_grove(grove)
+    system = taskgrove.open(grove)
     for entry in SUITES[name].tasks:
         if entry.name not in system.view().tasks:
             spec = system.add_task(entry.name, entry.source, entry.splits() or None)
@@ -66,7 +66,7 @@ def add_suite(
 @task_app.command("list")
 def list_tasks(grove: GroveArgument, json: JsonOption = False) -> None:
     """List the tasks with their sources and splits."""
-    tasks = tuple(reading(grove).view().tasks.values())
+    tasks = tuple(open_store(grove).state.view.tasks.values())
     table = columns("task", "classes", "train", "val", "test", "image", "source")
     for spec in tasks:
         sizes = (f"{spec.sizes[role]:,}" for role in ("train", "val", "test"))

@@ -7,13 +7,10 @@ from typing import Annotated
 
 import typer
 
+import taskgrove
 from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, err, pairs, say
 from taskgrove.cli.progress import GrowDisplay
-from taskgrove.experiment.api import open as open_grove
-from taskgrove.experiment.api import open_or_create
-from taskgrove.experiment.build import check_spec
 from taskgrove.experiment.decode import read_experiment
-from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.spec import ScoreSpec, TrainSpec
 from taskgrove.reports.table import as_json, as_rich, per_task, totals
 
@@ -45,7 +42,7 @@ def grow(
     json: JsonOption = False,
 ) -> None:
     """Evolve the tasks' models; the same command continues a run that was interrupted."""
-    system = open_grove(grove)
+    system = taskgrove.open(grove)
     with GrowDisplay(err, quiet=json) as display:
         system.grow(
             agent=agent,
@@ -74,17 +71,15 @@ def run(
 ) -> None:
     """Carry out an experiment from one file: root, tasks, search; or continue it."""
     spec = read_experiment(experiment)
-    check_spec(spec)
-    system = open_or_create(store, spec.root)
     with GrowDisplay(err, quiet=json) as display:
-        system.run(spec, display.observe, display.watch)
+        system = taskgrove.run(spec, store, observe=display.observe, watch=display.watch)
     show(system, json=json)
     if report is not None:
         page = system.report(report, title=spec.name)[0]
         say(f"Report: {page}", err)
 
 
-def show(system: Grove, *, json: bool) -> None:
+def show(system: taskgrove.Grove, *, json: bool) -> None:
     """Print the per-task table of a system."""
     view, evaluations = system.view(), system.evaluations()
     rows, total = per_task(view, evaluations), totals(view, evaluations)

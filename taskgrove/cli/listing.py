@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
+import taskgrove
 from taskgrove.cli.output import JsonOption, columns, emit
-from taskgrove.domain.errors import UnknownNameError
-from taskgrove.experiment.catalogue import CATALOGUE
 
 
 def list_registered(
@@ -16,9 +15,7 @@ def list_registered(
     json: JsonOption = False,
 ) -> None:
     """List what is registered, one line each."""
-    if what not in CATALOGUE:
-        raise UnknownNameError.of("catalogue", what, CATALOGUE)
-    lines = CATALOGUE[what]()
+    lines = taskgrove.registered(what)
     table = columns("name", "what it is")
     for name, summary in lines.items():
         table.add_row(name, summary)

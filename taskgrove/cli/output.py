@@ -11,9 +11,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from taskgrove.experiment.api import open as open_grove
-from taskgrove.experiment.grove import Grove
-
 GroveArgument = Annotated[
     str, typer.Argument(metavar="GROVE", help="Folder of the system, or <backend>:<location>.")
 ]
@@ -48,11 +45,6 @@ def emit(shown: RenderableType, data: object, *, as_json: bool) -> None:
 def say(text: str, console: Console = out) -> None:
     """Print a sentence as it is: on one line, however long, without markup."""
     console.print(text, soft_wrap=True, highlight=False, markup=False)
-
-
-def reading(grove: str) -> Grove:
-    """The system, only to be read."""
-    return open_grove(grove, writable=False)
 
 
 def pairs(texts: list[str], option: str) -> dict[str, bool | int | float | str]:

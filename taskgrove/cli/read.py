@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 from rich.console import Group
 
-from taskgrove.cli.output import GroveArgument, JsonOption, emit, err, reading, say
+import taskgrove
+from taskgrove.cli.output import GroveArgument, JsonOption, emit, err, say
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
-from taskgrove.experiment.api import check_store
+from taskgrove.experiment.places import check_store, open_store
 from taskgrove.reports.log import as_json as log_json
 from taskgrove.reports.log import as_rich as log_rich
 from taskgrove.reports.log import lines
@@ -22,8 +23,8 @@ from taskgrove.reports.table import as_json, as_rich, per_task, totals
 
 def status(grove: GroveArgument, json: JsonOption = False) -> None:
     """Show where the system stands: tasks, accuracies, sizes, sharing."""
-    system = reading(grove)
-    view, evaluations = system.view(), system.evaluations()
+    state = open_store(grove).state
+    view, evaluations = state.view, state.evaluations
     described = describe_system(view)
     rows, total = per_task(view, evaluations), totals(view, evaluations)
     shown = Group(described.as_rich(), as_rich(rows, total))
@@ -38,7 +39,7 @@ def log(
     """Show the commits, one line each."""
     if last < 0:
         raise BadValueError(f"--last must not be negative, got {last}; 0 shows all commits.")
-    history = reading(grove).store.history()
+    history = open_store(grove).history()
     kept = list(history) if last == 0 else list(deque(history, maxlen=last))
     shown = lines(kept)
     emit(log_rich(shown), log_json(shown), as_json=json)
@@ -50,7 +51,7 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show a task's model: its layers, who shares and who trained them, its hyperparameters."""
-    view = reading(grove).view()
+    view = open_store(grove).state.view
     view.task(TaskName(task))
     model = view.best(TaskName(task))
     if model is None:
@@ -64,7 +65,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="Where to write it; renewed when it exists.")],
 ) -> None:
     """Write tables and pictures of the system into a folder."""
-    say(str(reading(grove).report(folder)[0]))
+    say(str(taskgrove.open(grove, writable=False).report(folder)[0]))
 
 
 def check(

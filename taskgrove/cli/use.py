@@ -10,11 +10,12 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 
-from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, columns, emit, reading
+import taskgrove
+from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, columns, emit
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
 from taskgrove.reports.quantities import percent
-from taskgrove.serving.predict import as_images
+from taskgrove.serving.images import as_images
 
 _UNREADABLE = (EOFError, Image.DecompressionBombError, OSError, SyntaxError, ValueError)
 """What NumPy and Pillow raise for files that are damaged or something else."""
@@ -28,7 +29,7 @@ def predict(
     json: JsonOption = False,
 ) -> None:
     """Classify images with a task's model."""
-    system = reading(grove)
+    system = taskgrove.open(grove, writable=False)
     height, width, _ = system.view().task(TaskName(task)).image_shape
     table = columns("image", "class", "probability")
     data = []
@@ -49,7 +50,7 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Measure models on a whole split again, beside what was recorded when they were published."""
-    system = reading(grove)
+    system = taskgrove.open(grove, writable=False)
     view, recorded = system.view(), system.evaluations()
     table = columns("task", "images", "accuracy", "recorded")
     data = []

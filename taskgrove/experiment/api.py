@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from taskgrove.coordinator.base import Observe
 from taskgrove.domain.errors import StorePathError
+from taskgrove.experiment.build import check_spec
 from taskgrove.experiment.grove import Grove
-from taskgrove.experiment.spec import RootSpec
+from taskgrove.experiment.spec import ExperimentSpec, RootSpec
 from taskgrove.store.backends import open_backend
-from taskgrove.store.check import CheckReport, check
+from taskgrove.trainer.base import Watch
 
 
 def create(path: str | Path, *, root: str = "vit-ti3", weights: str | None = None, seed: int = 0) -> Grove:
@@ -52,10 +54,25 @@ def open_or_create(path: str | Path, root: RootSpec) -> Grove:
         return Grove.create(backend, root)
 
 
-def check_store(path: str | Path, *, deep: bool = True) -> CheckReport:
-    """Verify all that is stored in a folder, however damaged; see `taskgrove.store.check`.
+def run(
+    spec: ExperimentSpec,
+    path: str | Path,
+    *,
+    observe: Observe = lambda _: None,
+    watch: Watch = lambda _: None,
+) -> Grove:
+    """Carry out an experiment on the system in a folder, which is made when there is none.
+
+    Args:
+        spec: See `taskgrove.read_experiment`; refused before anything is written when it cannot be.
+        path: The folder.
+        observe: Told of every child and iteration.
+        watch: Told after every train cycle.
 
     Raises:
-        StorePathError: There is no store.
+        UserError: See `Grove.run`.
     """
-    return check(open_backend(str(path)), deep=deep)
+    check_spec(spec)
+    grove = open_or_create(path, spec.root)
+    grove.run(spec, observe, watch)
+    return grove

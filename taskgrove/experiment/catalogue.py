@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from taskgrove.agents.methods import AGENTS
 from taskgrove.backbones.families import FAMILIES
 from taskgrove.coordinator.executors import EXECUTORS
+from taskgrove.domain.errors import UnknownNameError
 from taskgrove.experiment.suites import SUITES
 from taskgrove.mutations.kinds import MUTATIONS
 from taskgrove.store.backends import BACKENDS
@@ -25,6 +26,20 @@ CATALOGUE: Mapping[str, Callable[[], dict[str, str]]] = {
     "backends": lambda: {name: backend.summary for name, backend in BACKENDS.items()},
     "executors": lambda: {name: executor.summary for name, executor in EXECUTORS.items()},
 }
+
+
+def registered(what: str) -> dict[str, str]:
+    """Everything registered of one kind, with a line each.
+
+    Args:
+        what: `agents`, `mutations`, `families`, `sources`, `suites`, `backends` or `executors`.
+
+    Raises:
+        UnknownNameError: There is no such kind.
+    """
+    if what not in CATALOGUE:
+        raise UnknownNameError.of("catalogue", what, CATALOGUE)
+    return CATALOGUE[what]()
 
 
 def _describe(member: str) -> str:

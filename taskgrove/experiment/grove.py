@@ -21,6 +21,7 @@ from taskgrove.domain.jobs import EvaluateJob
 from taskgrove.domain.records import AddRoot, AddTask, Evaluation, TaskSpec
 from taskgrove.domain.view import SystemView
 from taskgrove.experiment.build import build_device, build_root, build_run, build_train, check_spec
+from taskgrove.experiment.places import rooted_store
 from taskgrove.experiment.spec import (
     AgentSpec,
     ExperimentSpec,
@@ -87,12 +88,7 @@ class Grove:
             StoreFormatError: It was written by another version of the format.
             StoreCorruptError: Its log is damaged.
         """
-        store = Store.open(backend, writable=writable)
-        if not store.refresh().roots:
-            raise StorePathError(
-                "The store has no root model: its creation was interrupted. Run `taskgrove init` again."
-            )
-        return cls(store)
+        return cls(rooted_store(backend, writable=writable))
 
     def view(self) -> SystemView:
         """The system as it is now."""

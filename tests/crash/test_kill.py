@@ -17,9 +17,10 @@ import pytest
 
 from taskgrove.domain.errors import StorePathError
 from taskgrove.domain.records import Commit, FinishChild
-from taskgrove.experiment.api import check_store, open_or_create
 from taskgrove.experiment.api import open as open_grove
+from taskgrove.experiment.api import open_or_create
 from taskgrove.experiment.decode import read_experiment
+from taskgrove.experiment.places import check_store
 
 KILLS = 20
 EXPERIMENT = """

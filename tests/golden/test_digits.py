@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from taskgrove.experiment.api import check_store, open_or_create
+from taskgrove.experiment.api import open_or_create
+from taskgrove.experiment.places import check_store
 from taskgrove.experiment.spec import AgentSpec, ExperimentSpec, RootSpec, ScoreSpec, TaskEntry, TrainSpec
 
 pytest.importorskip("sklearn", reason="scikit-learn carries the digits")

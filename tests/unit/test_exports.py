@@ -17,6 +17,7 @@ TORCH_FREE = (
     "import taskgrove",
     "import taskgrove.domain, taskgrove.agents.methods, taskgrove.coordinator.loop",
     "import taskgrove.mutations.kinds, taskgrove.scoring.decay, taskgrove.coordinator.executors",
+    "import taskgrove.cli.main",  # `taskgrove --help`, `status`, `log`, `show` and `check` answer at once
 )
 
 
