@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from taskgrove.domain.ids import TaskName
@@ -22,6 +23,10 @@ MAX_LINES: Final = 10
 _SAMPLES = 1000
 _BANDS = ((0.0, 1.0, "#e3eaf4", "all tasks"), (0.1, 0.9, "#bccde6", "80 % of tasks"))
 _MEAN = "#202020"
+_UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
+_FEWEST = 2
+"""A unit of time is used when the run took this many of it."""
+_MARKS = (("accepted", "o", "#808080"), ("rejected", "o", "none"), ("failed", "x", "none"))
 
 Floats = NDArray[np.float64]
 
@@ -53,10 +58,11 @@ def draw_progress(history: Iterable[Commit], title: str = "", tasks: Iterable[Ta
     if not found:
         figure.text(0.5, 0.4, "No child has been trained yet.", ha="center", color="#606060")
         return figure
-    start = min(child.time for child in found)
+    start, end = min(child.time for child in found), max(child.time for child in found)
+    unit, seconds = next((u, s) for u, s in _UNITS if end - start >= _FEWEST * s or s == 1)
     positions = {
         "children trained": {child.order: float(child.order) for child in found},
-        "hours since the first child": {child.order: (child.time - start) / 3600 for child in found},
+        f"{unit} since the first child": {child.order: (child.time - start) / seconds for child in found},
     }
     measures = {
         "validation accuracy (%)": {c.order: 100 * c.quality for c in found if c.quality is not None},
@@ -69,7 +75,7 @@ def draw_progress(history: Iterable[Commit], title: str = "", tasks: Iterable[Ta
             _draw(_Panel(axes=axes, found=found, x=x, y=y), colors)
             axes.set_xlabel(position if measure == "score" else "")
         row[0].set_ylabel(measure)
-    _draw_legend(figure, grid[0][0])
+    _draw_legend(figure, grid[0][0], points=len({child.task for child in found}) <= MAX_LINES)
     return figure
 
 
@@ -136,11 +142,19 @@ def _draw_points(panel: _Panel, colors: Mapping[TaskName, str]) -> None:
     )
 
 
-def _draw_legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
+def _draw_legend(figure: Figure, axes: Axes, *, points: bool) -> None:
+    handles, _ = axes.get_legend_handles_labels()
     if handles:
+        marks = [
+            Line2D([], [], linestyle="", marker=marker, markersize=4, color="#808080", mfc=face, label=label)
+            for label, marker, face in (_MARKS if points else ())
+        ]
         figure.legend(
-            handles, labels, loc="outside lower center", ncols=min(len(labels), 6), fontsize=8, frameon=False
+            handles=[*handles, *marks],
+            loc="outside lower center",
+            ncols=min(len(handles) + len(marks), 6),
+            fontsize=8,
+            frameon=False,
         )
     else:
         text = "no child accepted yet"

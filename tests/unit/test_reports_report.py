@@ -140,9 +140,22 @@ def test_progress_has_a_line_per_task_or_bands_when_there_are_many() -> None:
         view, history, _ = synthetic_system(num_tasks, 1)
         figure = draw_progress(history, "Progress", view.tasks)
         labels = {text.get_text() for text in figure.legends[0].get_texts()}
-        lines = set(view.tasks) if num_tasks == 3 else {"all tasks", "80 % of tasks"}
+        marks = {"accepted", "rejected", "failed"}
+        lines = {*view.tasks, *marks} if num_tasks == 3 else {"all tasks", "80 % of tasks"}
         assert labels == {*lines, "mean over tasks with a model"}
         assert svg(figure) == svg(draw_progress(history, "Progress", view.tasks))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unit"), [(90, "seconds"), (120, "minutes"), (7200, "hours"), (172_800, "days")]
+)
+def test_wall_time_has_a_unit_that_fits(seconds: float, unit: str) -> None:
+    _, history, _ = synthetic_system(1, 1)
+    ends = [commit.time for commit in history if isinstance(commit.operation, FinishChild)]
+    scale = seconds / (ends[-1] - ends[0])
+    stretched = [replace(commit, time=commit.time * scale) for commit in history]
+    label = draw_progress(stretched).axes[-1].get_xlabel()
+    assert label == f"{unit} since the first child"
 
 
 def test_the_best_so_far_never_falls() -> None:
