@@ -237,3 +237,29 @@ def test_dotted_defaults_are_names_however_toml_nests_them(read: Read) -> None:
     nested = read('name = "x"\n[defaults.opt]\nlr = 0.1').defaults
     assert tomllib.loads("[defaults]\nopt.lr = 0.1") == {"defaults": {"opt": {"lr": 0.1}}}
     assert flat == nested == read('name = "x"\n[defaults]\nopt.lr = 0.1').defaults == {"opt.lr": 0.1}
+
+
+def test_environment_variables_stand_for_places_and_only_there(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOMEWHERE", "/data")
+    spec = read(
+        """
+        name = "x"
+        root.weights = "${SOMEWHERE}/b16.npz"
+        [[tasks]]
+        name = "a"
+        source = "npz:${SOMEWHERE}/a.npz"
+        train = "train[:5%]"
+        """
+    )
+    assert spec.root.weights == "/data/b16.npz"
+    assert spec.tasks[0].source == "npz:/data/a.npz"
+
+
+def test_a_suite_stands_for_its_tasks_before_the_others(read: Read) -> None:
+    spec = read('name = "x"\nsuite = "glyphs8"\n[[tasks]]\nname = "more"\nsource = "sklearn:digits"')
+    assert len(spec.tasks) == 9
+    assert [task.name for task in spec.tasks][-2:] == ["georgian", "more"]
+    with pytest.raises(UnknownNameError, match=r"no suite named 'nonsense'.*Known: glyphs8"):
+        read('name = "x"\nsuite = "nonsense"')
