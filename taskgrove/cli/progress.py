@@ -23,7 +23,6 @@ class GrowDisplay:
     """
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
-        self._console = console
         self._quiet = quiet
         self._live = console.is_terminal and not quiet
         self._progress = Progress(

@@ -102,22 +102,22 @@ class Coordinator:
         Raises:
             CommitRefusedError: Another process works on the same tasks of the same store.
         """
-        start = self._run.start
+        asked = self._run.start
         view = self._store.refresh()
-        recorded = view.experiments.get(start.experiment)
-        if recorded is None or not _covers(recorded, start):
-            start = start if recorded is None else _merged(recorded, start)
+        recorded = view.experiments.get(asked.experiment)
+        if recorded is None or not _covers(recorded, asked):
+            start = asked if recorded is None else _merged(recorded, asked)
             self._commit(start, "start", start.digest, start.spec, start.iterations, *start.tasks)
             view = self._store.view()
-        asked, finished = self._run.start, view.progress.get(start.experiment, {})
+        finished = view.progress.get(asked.experiment, {})
         order = list(sequential(asked.tasks, asked.iterations, finished))
         self._narrator.incumbents({task: view.models[best] for task, best in view.bests.items()})
         self._narrator.total = sum(self._run.agents[task].total_children() for _, task in order)
-        for task in self._run.start.tasks:
+        for task in asked.tasks:
             self._evaluate(task)
         for iteration, task in order:
             # Another process may be carrying out the same run, and be faster.
-            progress = self._store.refresh().progress.get(start.experiment, {})
+            progress = self._store.refresh().progress.get(asked.experiment, {})
             if progress.get(task, 0) <= iteration:
                 self._iterate(task)
                 self._evaluate(task)

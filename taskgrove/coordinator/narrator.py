@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from taskgrove.coordinator.base import Event, Observe, Stage
 from taskgrove.domain.ids import TaskName
@@ -28,18 +28,8 @@ class Narrator:
     def begun(self, task: TaskName, iteration: int, recovered: int) -> None:
         """A task iteration was begun, or taken up with `recovered` children from the log."""
         text = f"taken up with {recovered} recorded children" if recovered else ""
-        self.observe(
-            Event(
-                stage=Stage.BEGUN,
-                task=task,
-                iteration=iteration,
-                done=self.done,
-                total=self.total,
-                best=self.best.get(task),
-                recovered=recovered > 0,
-                text=text,
-            )
-        )
+        event = self._event(Stage.BEGUN, task, iteration)
+        self.observe(replace(event, recovered=recovered > 0, text=text))
 
     def child(self, completed: Completed, *, score: float | None, accepted: bool, recovered: bool) -> None:
         """A child was trained, or read from the log; `score` is None when its training failed."""
@@ -49,49 +39,36 @@ class Narrator:
             self.best[job.task] = max(self.best.get(job.task, 0.0), quality)
             self.score[job.task] = max(self.score.get(job.task, 0.0), score)
         self.done += 1
-        self.observe(
-            Event(
-                stage=Stage.CHILD,
-                task=job.task,
-                iteration=job.iteration,
-                done=self.done,
-                total=self.total,
-                generation=job.generation,
-                child=job.child,
-                best=self.best.get(job.task),
-                score=self.score.get(job.task),
-                quality=quality,
-                accepted=accepted,
-                recovered=recovered,
-                text="" if isinstance(outcome, TrainResult) else outcome.text,
-            )
+        event = replace(
+            self._event(Stage.CHILD, job.task, job.iteration),
+            generation=job.generation,
+            child=job.child,
+            quality=quality,
+            accepted=accepted,
+            recovered=recovered,
+            text="" if isinstance(outcome, TrainResult) else outcome.text,
         )
+        self.observe(event)
 
     def ended(self, task: TaskName, iteration: int, model: Model | None) -> None:
         """The task's model was published."""
         if model is not None:
             self.best[task] = model.quality
-        self.observe(
-            Event(
-                stage=Stage.ENDED,
-                task=task,
-                iteration=iteration,
-                done=self.done,
-                total=self.total,
-                best=self.best.get(task),
-            )
-        )
+        self.observe(self._event(Stage.ENDED, task, iteration))
 
     def evaluated(self, evaluation: Evaluation, iteration: int) -> None:
         """A published model was tested."""
-        self.observe(
-            Event(
-                stage=Stage.EVALUATED,
-                task=evaluation.task,
-                iteration=iteration,
-                done=self.done,
-                total=self.total,
-                best=self.best.get(evaluation.task),
-                accuracy=evaluation.accuracy,
-            )
+        event = self._event(Stage.EVALUATED, evaluation.task, iteration)
+        self.observe(replace(event, accuracy=evaluation.accuracy))
+
+    def _event(self, stage: Stage, task: TaskName, iteration: int) -> Event:
+        """What every event says."""
+        return Event(
+            stage=stage,
+            task=task,
+            iteration=iteration,
+            done=self.done,
+            total=self.total,
+            best=self.best.get(task),
+            score=self.score.get(task),
         )

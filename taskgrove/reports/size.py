@@ -18,18 +18,22 @@ _MAX_NAMES = 30
 def draw_size(rows: Sequence[TaskRow], title: str = "") -> Figure:
     """Accuracy of every task against its accounted parameters and against its FLOPs.
 
-    Points are test accuracies, hollow where only the validation accuracy is known.
+    Points are test accuracies, hollow ones validation accuracies of models that were not tested.
 
     Args:
         rows: One per task in order of arrival; tasks without a model are left out.
         title: Above the picture.
     """
-    figure = Figure(figsize=(12, 4.5), layout="constrained")
+    known = [row for row in rows if row.val_accuracy is not None]
+    figure = Figure(figsize=(12, 4.5) if known else (6, 1.5), layout="constrained")
     figure.suptitle(title, fontsize=12)
+    if not known:
+        figure.text(0.5, 0.4, "No task has a model yet.", ha="center", color="#606060")
+        return figure
     left, right = figure.subplots(1, 2, sharey=True)
     colors = task_colors(row.task for row in rows)
-    for row in rows:
-        if row.val_accuracy is not None and row.accounted_params is not None and row.flops is not None:
+    for row in known:
+        if row.accounted_params is not None and row.flops is not None:
             _draw_point(left, row, row.accounted_params, colors[row.task])
             _draw_point(right, row, row.flops, colors[row.task])
     for axes, label in ((left, "accounted parameters"), (right, "FLOPs per image")):
@@ -37,7 +41,7 @@ def draw_size(rows: Sequence[TaskRow], title: str = "") -> Figure:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value)))
         axes.grid(color="#eeeeee")
         axes.set_axisbelow(True)
-    left.set_ylabel("accuracy (%)")
+    left.set_ylabel("test accuracy (%)")
     handles, labels = left.get_legend_handles_labels()
     if 0 < len(labels) <= _MAX_NAMES:
         columns = min(len(labels), 8)

@@ -30,13 +30,15 @@ from taskgrove.domain.records import Evaluation
 from taskgrove.domain.seeds import derive
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import pack, unpack
-from taskgrove.tasks.base import Split, TaskData
+from taskgrove.tasks.base import TaskData
 from taskgrove.trainer.base import AbstractTrainer, Tick, Watch
 from taskgrove.trainer.cache import Cache
 from taskgrove.trainer.evaluate import num_correct
 from taskgrove.trainer.train import DivergedError, Resident, Trajectory, train_network
 
 CACHE_BYTES = 4 << 30
+Splits = Mapping[str, tuple[Tensor, Tensor]]
+"""Images (N, H, W, C) uint8 and labels (N,) int64 on the device, by split."""
 
 
 @final
@@ -45,7 +47,7 @@ class Trainer(AbstractTrainer):
 
     Args:
         store: Where components are read and written.
-        read_task: Gives a task's data by name; called for every job, so it should remember.
+        read_task: Gives a task's data by name; what it gives stays on the device while there is room.
         device: Where it computes.
         watch: Told after every train cycle.
     """
@@ -61,12 +63,13 @@ class Trainer(AbstractTrainer):
         self._device = device
         self._watch = watch
         self._read_task = read_task
+        self._data = Cache(self._on_device, _data_bytes, CACHE_BYTES)
         self._blobs = Cache(self._read_blob, _tensor_bytes, CACHE_BYTES)
 
     def train(self, job: TrainJob) -> Outcome:
         torch.set_num_threads(job.config.threads)
-        network = self._assemble(job)
         try:
+            network = self._assemble(job)
             done = train_network(
                 network,
                 self._momentum(job),
@@ -90,7 +93,10 @@ class Trainer(AbstractTrainer):
         model = view.models[job.model]
         assert model.task is not None
         network = load_model(model, self._blobs.get, device=self._device)
-        images, labels = self._tensors(_split(self._read_task(model.task), job.split))
+        splits = self._data.get(model.task)
+        if job.split not in splits:
+            raise UnknownNameError.of("split", job.split, splits)
+        images, labels = splits[job.split]
         correct = num_correct(network, images, labels, model.hparams, torch.float32)
         return Evaluation(
             model=model.id,
@@ -143,9 +149,9 @@ class Trainer(AbstractTrainer):
         }
 
     def _resident(self, job: TrainJob) -> Resident:
-        data = self._read_task(job.task)
-        train_images, train_labels = self._tensors(data.train)
-        val_images, val_labels = self._tensors(data.val)
+        splits = self._data.get(job.task)
+        train_images, train_labels = splits["train"]
+        val_images, val_labels = splits["val"]
         cap = job.config.val_cap
         return Resident(
             train_images=train_images,
@@ -154,9 +160,15 @@ class Trainer(AbstractTrainer):
             val_labels=val_labels[:cap],
         )
 
-    def _tensors(self, split: Split) -> tuple[Tensor, Tensor]:
-        images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
-        return images.to(self._device), labels.to(self._device)
+    def _on_device(self, task: TaskName) -> Splits:
+        data = self._read_task(task)
+        return {
+            name: (
+                torch.from_numpy(split.images).to(self._device),
+                torch.from_numpy(split.labels).to(self._device),
+            )
+            for name, split in (("train", data.train), ("val", data.val), ("test", data.test))
+        }
 
     def _result(self, job: TrainJob, network: Network, done: Trajectory) -> TrainResult:
         reached = done.quality >= job.bar
@@ -195,11 +207,8 @@ def _on_cpu(tensors: Tensors, dtype: torch.dtype) -> dict[str, Tensor]:
     return {name: t.to("cpu", dtype) for name, t in tensors.items()}
 
 
-def _split(data: TaskData, name: str) -> Split:
-    splits = {"train": data.train, "val": data.val, "test": data.test}
-    if name not in splits:
-        raise UnknownNameError.of("split", name, splits)
-    return splits[name]
+def _data_bytes(splits: Splits) -> int:
+    return sum(images.nbytes + labels.nbytes for images, labels in splits.values())
 
 
 def _tensor_bytes(tensors: Mapping[str, Tensor]) -> int:

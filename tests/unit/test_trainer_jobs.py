@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from taskgrove.backbones.families import family_of
-from taskgrove.domain.ids import BlobId, ModelId, SlotName
+from taskgrove.domain.ids import BlobId, ModelId, SlotName, TaskName
 from taskgrove.domain.jobs import (
     Clone,
     EvaluateJob,
@@ -23,8 +23,9 @@ from taskgrove.domain.records import Model
 from taskgrove.experiment.build import space_of
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import pack, unpack
-from taskgrove.tasks.base import Split
+from taskgrove.tasks.base import Split, TaskData
 from taskgrove.trainer.base import Tick
+from taskgrove.trainer.run import Trainer
 from tests.unit.small_jobs import CONFIG, MEMBER, make_data, make_job, make_trainer, root, store
 
 __all__ = ["root", "store"]  # fixtures, which pytest finds by name
@@ -184,6 +185,18 @@ def test_watchers_hear_of_every_cycle(store: Store, root: Model) -> None:
     assert isinstance(result, TrainResult)
     assert [(t.task, t.child, t.cycle, t.cycles) for t in ticks] == [("t", 0, n, 3) for n in (1, 2, 3)]
     assert tuple(t.accuracy for t in ticks) == result.accuracies
+
+
+def test_a_task_is_brought_to_the_device_once(store: Store, root: Model) -> None:
+    asked: list[TaskName] = []
+
+    def read(task: TaskName) -> TaskData:
+        asked.append(task)
+        return make_data()
+
+    trainer = Trainer(store, read, torch.device("cpu"))
+    assert trainer.train(make_job(root)) == trainer.train(make_job(root))
+    assert asked == ["t"]
 
 
 def test_evaluate_refuses_a_model_that_is_not_live(store: Store, root: Model) -> None:
