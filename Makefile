@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
-SOURCES := taskgrove tests benchmarks docs
+SOURCES := taskgrove tests benchmarks docs recipes
 
 .PHONY: demo setup check fix test test-slow docs bench lock release clean
 
@@ -60,5 +60,5 @@ clean:  ## forget environments, caches and the demo
 	@touch $@
 
 .venv/.dev: .venv/.torch pyproject.toml
-	$(PIP) -e '.[demo,dev]'
+	$(PIP) -e '.[demo,search,hub,dev]'
 	@touch $@ .venv/.demo

@@ -13,8 +13,8 @@ import typer
 from taskgrove.agents.methods import AGENTS
 from taskgrove.cli.main import app
 from taskgrove.domain.errors import EnvironmentFailure, StoreError, UserError
-from taskgrove.experiment.build import space_of
 from taskgrove.experiment.catalogue import CATALOGUE
+from taskgrove.experiment.spaces import SPACES
 from taskgrove.experiment.spec import RootSpec
 from taskgrove.experiment.suites import SUITES
 
@@ -100,7 +100,7 @@ def _default(parameter: Any) -> str:
 
 
 def catalogue_page() -> str:
-    """Everything that is registered, the methods' options, and the search space."""
+    """Everything that is registered, the methods' options, and the search spaces."""
     parts = [
         "# What is registered\n",
         GENERATED,
@@ -113,7 +113,7 @@ def catalogue_page() -> str:
             parts.append(f"To write one: [{EXTEND[kind]}](extend/{EXTEND[kind]}.md).\n")
         if kind == "suites":
             parts += _suites()
-    return "\n".join((*parts, *_options(), _space()))
+    return "\n".join((*parts, *_options(), *_spaces()))
 
 
 def _suites() -> Iterator[str]:
@@ -132,17 +132,20 @@ def _options() -> Iterator[str]:
         yield table(("option", "default", "meaning"), rows) if rows else "No options.\n"
 
 
-def _space() -> str:
+def _spaces() -> Iterator[str]:
     member = RootSpec().member
-    rows = (
-        (f"`{c.name}`", f"`{_toml(c.default)}`", ", ".join(_toml(value) for value in c.values))
-        for c in space_of(member)
-    )
-    return (
+    yield (
         f"## Hyperparameters that are searched\n\nThose of `{member}`; other backbones have other "
         "resolutions. A default is changed by `[defaults]` in an experiment and by `--default NAME=VALUE` "
-        f"on the command line.\n\n{table(('name', 'default', 'values'), rows)}"
+        "on the command line, the values that are searched by `space.values`. A single value is not "
+        "searched.\n"
     )
+    for name, space in SPACES.items():
+        rows = (
+            (f"`{c.name}`", f"`{_toml(c.default)}`", ", ".join(_toml(value) for value in c.values))
+            for c in space.of(member)
+        )
+        yield f'### `space.base = "{name}"`\n\n{table(("name", "default", "values"), rows)}'
 
 
 def _toml(value: object) -> str:

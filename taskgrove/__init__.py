@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from taskgrove.experiment.api import open as open
     from taskgrove.experiment.api import run as run
     from taskgrove.experiment.catalogue import registered as registered
+    from taskgrove.experiment.comparison.compare import compare as compare
+    from taskgrove.experiment.comparison.variants import read_variants as read_variants
     from taskgrove.experiment.decode import read_experiment as read_experiment
     from taskgrove.experiment.grove import Grove as Grove
     from taskgrove.experiment.places import check_store as check_store
+    from taskgrove.experiment.segments import read_segments as read_segments
     from taskgrove.experiment.spec import ScoreSpec as ScoreSpec
     from taskgrove.experiment.spec import TrainSpec as TrainSpec
     from taskgrove.tasks.sources.arrays import arrays as arrays
@@ -35,9 +38,12 @@ _HOMES = {
     "TrainSpec": "taskgrove.experiment.spec",
     "arrays": "taskgrove.tasks.sources.arrays",
     "check_store": "taskgrove.experiment.places",
+    "compare": "taskgrove.experiment.comparison.compare",
     "create": "taskgrove.experiment.api",
     "open": "taskgrove.experiment.api",
     "read_experiment": "taskgrove.experiment.decode",
+    "read_segments": "taskgrove.experiment.segments",
+    "read_variants": "taskgrove.experiment.comparison.variants",
     "registered": "taskgrove.experiment.catalogue",
     "run": "taskgrove.experiment.api",
 }
@@ -49,9 +55,12 @@ __all__ = [
     "__version__",
     "arrays",
     "check_store",
+    "compare",
     "create",
     "open",
     "read_experiment",
+    "read_segments",
+    "read_variants",
     "registered",
     "run",
 ]

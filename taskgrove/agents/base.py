@@ -25,7 +25,9 @@ class Equipment:
         layout: Structure of the backbone.
         space: Every hyperparameter of a child, with the values searched.
         score: What the agent maximises.
-        train: How children are trained.
+        train: How children are trained; a method that trains longer says so in its jobs.
+        budget: Train cycles of all children of a task iteration together; None leaves the effort to
+            the method's own settings.
         code_version: Recorded with every model.
     """
 
@@ -33,6 +35,7 @@ class Equipment:
     space: Space
     score: AbstractScore
     train: TrainConfig
+    budget: int | None = None
     code_version: str = ""
 
 
@@ -84,6 +87,10 @@ class AbstractAgent(ABC, Generic[S]):
     """One line for `taskgrove list agents`."""
     options_type: ClassVar[type[Any]]
     """Frozen dataclass of the method's own settings; every field has a default."""
+    space: ClassVar[str] = "mu2net_plus"
+    """The search space it works in unless the experiment names another."""
+    score_form: ClassVar[str] = "mu2net_plus"
+    """The form of score it maximises unless the experiment names another."""
 
     @property
     def agent_name(self) -> AgentName:

@@ -18,14 +18,26 @@ from taskgrove.scoring.base import Cost
 
 
 def draft_of(
-    parent: Model, task: TaskName, view: SystemView, equipment: Equipment, *, train_private: bool
+    parent: Model,
+    task: TaskName,
+    view: SystemView,
+    equipment: Equipment,
+    *,
+    train_private: bool = False,
+    train_norm: bool = True,
 ) -> Draft:
     """The child that would be trained without any mutation (µ2Net+ §3).
 
-    The head is copied and trained when the parent is of the same task, otherwise new; the final norm
-    is always copied with it. Every other component is shared and frozen, except, with
-    `train_private`, those that nobody but the active task uses, which are copied and trained
-    without needing a mutation.
+    The head is copied and trained when the parent is of the same task, otherwise new. Every other
+    component is shared and frozen, except for what the settings name.
+
+    Args:
+        parent: Whose child it is.
+        task: The active task.
+        view: Says who uses a component.
+        equipment: Of the agent.
+        train_private: Copy and train, without a mutation, what nobody but the active task uses.
+        train_norm: Copy and train the final norm with the head.
     """
     hparams = inherited(parent, equipment)
     classes = view.task(task).num_classes
@@ -38,7 +50,9 @@ def draft_of(
             Plan(
                 slot=component.slot,
                 component=None if new_head else component,
-                trainable=role is not Role.BODY or (private and train_private),
+                trainable=role is Role.HEAD
+                or (role is Role.HEAD_NORM and train_norm)
+                or (private and train_private),
             )
         )
     return Draft(plans=tuple(plans), hparams=hparams)
@@ -83,17 +97,17 @@ def cost_of(draft: Draft, task: TaskName, view: SystemView, equipment: Equipment
     return Cost(accounted_params=params, flops=sum(slot.flops for slot in slots))
 
 
-def origins(draft: Draft) -> tuple[tuple[SlotName, Origin], ...]:
-    """The draft's plans as the trainer reads them."""
-    return tuple((plan.slot, _origin(plan)) for plan in draft.plans)
+def origins(draft: Draft, *, momentum: bool = True) -> tuple[tuple[SlotName, Origin], ...]:
+    """The draft's plans as the trainer reads them; clones carry their momentum unless told not to."""
+    return tuple((plan.slot, _origin(plan, carry=momentum)) for plan in draft.plans)
 
 
-def _origin(plan: Plan) -> Origin:
+def _origin(plan: Plan, *, carry: bool) -> Origin:
     if plan.component is None:
         return Fresh()
     if not plan.trainable:
         return Share(component=plan.component.id)
-    momentum = None if plan.resize else plan.component.momentum
+    momentum = plan.component.momentum if carry and not plan.resize else None
     return Clone(component=plan.component.id, momentum=momentum, resize=plan.resize)
 
 
@@ -144,6 +158,7 @@ def model_of(completed: Completed, ancestors: Sequence[Model], equipment: Equipm
             quality=result.quality,
             flops=job.flops,
             samples=result.samples,
+            train_flops=result.flops,
             code_version=equipment.code_version,
         )
     )

@@ -38,10 +38,10 @@ def others_of(task: TaskName, view: SystemView, member: str) -> tuple[Model, ...
     return tuple(m for m in view.published() if m.task != task and m.member == member)
 
 
-def ranked(population: Sequence[Member]) -> tuple[Member, ...]:
-    """By score, best first; of equals the one that came last is first."""
-    newest_first = population[::-1]
-    return tuple(sorted(newest_first, key=lambda member: -member.score))
+def ranked(population: Sequence[Member], *, oldest_first: bool = False) -> tuple[Member, ...]:
+    """By score, best first; of equals the one that came last is first, or the one that came first."""
+    arrivals = population if oldest_first else population[::-1]
+    return tuple(sorted(arrivals, key=lambda member: -member.score))
 
 
 def sample_parent(
@@ -65,7 +65,32 @@ def sample_parent(
     shuffled = list(others)
     rng.shuffle(shuffled)
     candidates = [*(member.model for member in ranked(population)), *shuffled]
+    return _half_life(candidates, selections, rng) or rng.choice(candidates)
+
+
+def sample_by_score(
+    population: Sequence[Member],
+    others: Sequence[Model],
+    selections: Mapping[ModelId, int],
+    rng: Random,
+) -> Model:
+    """A parent as in muNet (Gesmundo & Dean, 2022a), §2.2, Eq. 1.
+
+    The active population is visited by descending score, each model taken with probability
+    0.5^#offsprings(m). If none is, any of the population or of the others is, uniformly: the paper
+    leaves this case open, the authors' notebook decides it so.
+
+    Args:
+        population: Models of the active task; of equals the one that came first is visited first.
+        others, selections, rng: As of `sample_parent`.
+    """
+    own = [member.model for member in ranked(population, oldest_first=True)]
+    return _half_life(own, selections, rng) or rng.choice([*own, *others])
+
+
+def _half_life(candidates: Sequence[Model], selections: Mapping[ModelId, int], rng: Random) -> Model | None:
+    """The first candidate that its number of selections lets pass."""
     for candidate in candidates:
         if 0.5 ** selections.get(candidate.id, 0) > rng.random():
             return candidate
-    return rng.choice(candidates)
+    return None

@@ -49,6 +49,10 @@ class AbstractFamily(ABC):
         """The architecture's own hyperparameters, `data.resolution` among them."""
 
     @abstractmethod
+    def insertion_space(self, member: str) -> Space:
+        """Hyperparameters of what may be inserted (muNet's residual adapters); often none."""
+
+    @abstractmethod
     def init(self, slot: Slot, generator: Generator) -> dict[str, Tensor]:
         """New float32 tensors for a slot, in the slot's shapes; a head is all zeros."""
 
@@ -75,4 +79,16 @@ class AbstractFamily(ABC):
 
         Raises:
             WeightsError: The file is missing, of an unknown format, or does not fit the member.
+        """
+
+    @abstractmethod
+    def write_weights(self, components: Mapping[SlotName, Tensors], member: str) -> bytes:
+        """The content of a `.safetensors` file that `read_weights` reads back, for roots trained here.
+
+        Args:
+            components: Tensors by slot, which keep their dtype; a head, if there is one, is left out.
+            member: Whose root they are.
+
+        Raises:
+            WeightsError: The family has no file format to write.
         """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from taskgrove.cli.output import GroveArgument, JsonOption, columns, emit, say
 from taskgrove.domain.records import TaskSpec
 from taskgrove.experiment.places import open_store
 from taskgrove.experiment.suites import SUITES
+from taskgrove.experiment.variables import filled
 
 task_app = typer.Typer(no_args_is_help=True, help="Add tasks and list them.")
 
@@ -20,15 +20,15 @@ def init(
     grove: GroveArgument,
     root: Annotated[str, typer.Option(help="Backbone of the root model.")] = "vit-ti3",
     weights: Annotated[
-        Path | None, typer.Option(help="Weights file (safetensors or AugReg npz); random without.")
-    ] = None,
+        str, typer.Option(help="random, glyphs, a weights file, or hub:<owner>/<repo>[/<file>].")
+    ] = "random",
     seed: Annotated[int, typer.Option(help="Of the random initialisation.")] = 0,
 ) -> None:
     """Make a new system that holds nothing but its root model."""
-    made = taskgrove.create(grove, root=root, weights=None if weights is None else str(weights), seed=seed)
+    made = taskgrove.create(grove, root=root, weights=weights, seed=seed)
     view = made.view()
     model = view.models[view.roots[0]]
-    origin = "random initialisation" if weights is None else str(weights)
+    origin = "random initialisation" if weights == "random" else f"weights {weights}"
     say(f"{grove}: root {model.member}, {model.num_params:,} parameters, {origin}.")
 
 
@@ -59,7 +59,8 @@ def add_suite(
     system = taskgrove.open(grove)
     for entry in SUITES[name].tasks:
         if entry.name not in system.view().tasks:
-            spec = system.add_task(entry.name, entry.source, entry.splits() or None)
+            source, splits = filled(entry.source), entry.splits() or None
+            spec = system.add_task(entry.name, source, splits, allow_overlap=entry.allow_overlap)
             say(f"{entry.name}: {spec.num_classes} classes, {spec.sizes['train']:,} training images.")
 
 

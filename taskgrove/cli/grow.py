@@ -10,7 +10,7 @@ import typer
 import taskgrove
 from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, err, pairs, say
 from taskgrove.cli.progress import GrowDisplay
-from taskgrove.experiment.decode import read_experiment
+from taskgrove.experiment.segments import read_segments
 from taskgrove.experiment.spec import ScoreSpec, TrainSpec
 from taskgrove.reports.table import as_json, as_rich, per_task, totals
 
@@ -69,13 +69,13 @@ def run(
     report: ReportOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Carry out an experiment from one file: root, tasks, search; or continue it."""
-    spec = read_experiment(experiment)
+    """Carry out an experiment from one file: root, tasks, search, segments; or continue it."""
+    specs = read_segments(experiment)
     with GrowDisplay(err, quiet=json) as display:
-        system = taskgrove.run(spec, store, observe=display.observe, watch=display.watch)
+        system = taskgrove.run(specs, store, observe=display.observe, watch=display.watch)
     show(system, json=json)
     if report is not None:
-        page = system.report(report, title=spec.name)[0]
+        page = system.report(report, title=specs[-1].name)[0]
         say(f"Report: {page}", err)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from taskgrove.cli import create, grow, listing, read, use
+from taskgrove.cli import compare, create, grow, listing, pretrain, read, use
 from taskgrove.cli.output import err, say
 from taskgrove.domain.errors import EnvironmentFailure, TaskgroveError
 from taskgrove.version import __version__
@@ -25,6 +25,7 @@ app.command("init")(create.init)
 app.add_typer(create.task_app, name="task")
 app.command("grow")(grow.grow)
 app.command("run")(grow.run)
+app.command("compare")(compare.compare)
 app.command("status")(read.status)
 app.command("log")(read.log)
 app.command("show")(read.show)
@@ -32,6 +33,7 @@ app.command("predict")(use.predict)
 app.command("evaluate")(use.evaluate)
 app.command("report")(read.report)
 app.command("check")(read.check)
+app.command("pretrain")(pretrain.pretrain)
 app.command("list")(listing.list_registered)
 
 

@@ -25,7 +25,7 @@ def status(grove: GroveArgument, json: JsonOption = False) -> None:
     """Show where the system stands: tasks, accuracies, sizes, sharing."""
     state = open_store(grove).state
     view, evaluations = state.view, state.evaluations
-    described = describe_system(view)
+    described = describe_system(view, state.spent)
     rows, total = per_task(view, evaluations), totals(view, evaluations)
     shown = Group(described.as_rich(), as_rich(rows, total))
     emit(shown, {**described.as_json(), **as_json(rows, total)}, as_json=json)

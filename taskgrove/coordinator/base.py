@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
+from time import process_time
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from taskgrove.domain.ids import TaskName
@@ -39,10 +40,18 @@ class AbstractExecutor(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What the coordinator may have executed; handed to it since it may not import the trainer."""
+    """What the coordinator may have executed; handed to it since it may not import the trainer.
+
+    Attributes:
+        train: Trains a child.
+        evaluate: Tests a published model.
+        clock: Seconds that the device has been busy, read before and after a job where the job runs;
+            by default the CPU time of the process, all cores together.
+    """
 
     train: Callable[[TrainJob], Outcome]
     evaluate: Callable[[EvaluateJob], Evaluation]
+    clock: Callable[[], float] = process_time
 
 
 class Stage(StrEnum):

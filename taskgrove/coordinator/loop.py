@@ -7,21 +7,23 @@ tells the agent again what had been told, and goes on; only the child in trainin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, replace
-from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any
 
 from taskgrove.agents.base import AbstractAgent, Assignment, Verdict
 from taskgrove.coordinator.base import AbstractExecutor, Observe, Work
+from taskgrove.coordinator.metrics import TEST, metrics
 from taskgrove.coordinator.narrator import Narrator
 from taskgrove.coordinator.schedule import sequential
+from taskgrove.coordinator.timed import Seconds, Timed, timed
 from taskgrove.domain.errors import CommitRefusedError
 from taskgrove.domain.ids import CommitId, TaskName
 from taskgrove.domain.jobs import Completed, EvaluateJob, JobFailed, Outcome, TrainJob, TrainResult
 from taskgrove.domain.records import (
     AddEvaluation,
+    AddMetrics,
     BeginIteration,
     EndIteration,
     FinishChild,
@@ -32,26 +34,8 @@ from taskgrove.domain.seeds import derive
 from taskgrove.domain.view import SystemView
 from taskgrove.store.store import Store
 
-TEST = "test"
-
-J = TypeVar("J")
-R = TypeVar("R")
 Recorded = Mapping[tuple[int, int], FinishChild]
 """Children of an open iteration that are in the log, by generation and child."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """The outcome of a job and how long it took; None when it was read from the log."""
-
-    completed: Completed
-    seconds: float | None
-
-
-def timed(fn: Callable[[J], R], job: J) -> tuple[R, float]:
-    """Call and measure, where the call runs."""
-    began = perf_counter()
-    return fn(job), perf_counter() - began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +98,13 @@ class Coordinator:
         self._narrator.incumbents({task: view.models[best] for task, best in view.bests.items()})
         self._narrator.total = sum(self._run.agents[task].total_children() for _, task in order)
         for task in asked.tasks:
-            self._evaluate(task)
+            self._assess(task)
         for iteration, task in order:
             # Another process may be carrying out the same run, and be faster.
             progress = self._store.refresh().progress.get(asked.experiment, {})
             if progress.get(task, 0) <= iteration:
                 self._iterate(task)
-                self._evaluate(task)
+                self._assess(task)
         return self._store.view()
 
     def _iterate(self, task: TaskName) -> None:
@@ -176,14 +160,14 @@ class Coordinator:
 
     def _outcomes(self, jobs: tuple[TrainJob, ...], recorded: Recorded) -> Iterator[Timed]:
         """Outcomes of the jobs: first those in the log, then the others as their training ends."""
-        running: dict[Future[tuple[Outcome, float]], TrainJob] = {}
+        running: dict[Future[tuple[Outcome, Seconds]], TrainJob] = {}
         for job in jobs:
             if (job.generation, job.child) in recorded:
                 yield Timed(_from_log(job, recorded), None)
         for job in jobs:
             if (job.generation, job.child) in recorded:
                 continue
-            future = self._executor.submit(timed, self._work.train, job)
+            future = self._executor.submit(timed, "train", self._work.clock, self._work.train, job)
             if future.done():
                 yield _from_future(job, future)
             else:
@@ -217,12 +201,17 @@ class Coordinator:
                 job.generation,
                 job.child,
                 begun,
-                seconds={"train": done.seconds},
+                seconds=done.seconds,
             )
         accepted = verdict.model is not None
         self._narrator.child(
             done.completed, score=verdict.score, accepted=accepted, recovered=done.seconds is None
         )
+
+    def _assess(self, task: TaskName) -> None:
+        """Record what the last task iteration has made of the task's model and of the system."""
+        self._evaluate(task)
+        self._measure(task)
 
     def _evaluate(self, task: TaskName) -> None:
         """Test the task's model if it has not been; the number is never part of a view."""
@@ -231,14 +220,21 @@ class Coordinator:
         if model is None or TEST in self._store.state.evaluations.get(model.id, {}):
             return
         job = EvaluateJob(model=model.id, split=TEST, threads=self._run.threads)
-        evaluation, seconds = self._executor.submit(timed, self._work.evaluate, job).result()
-        operation = AddEvaluation(evaluation=evaluation)
-        self._commit(operation, "evaluate", task, model.id, seconds={"evaluate": seconds})
+        future = self._executor.submit(timed, "evaluate", self._work.clock, self._work.evaluate, job)
+        evaluation, seconds = future.result()
+        self._commit(AddEvaluation(evaluation=evaluation), "evaluate", task, model.id, seconds=seconds)
         self._narrator.evaluated(evaluation, view.iterations.get(task, 0) - 1)
 
-    def _commit(
-        self, operation: Operation, *position: str | int, seconds: Mapping[str, float] | None = None
-    ) -> int:
+    def _measure(self, task: TaskName) -> None:
+        """Record what the system is worth after our task iteration, unless that has been done."""
+        state, name = self._store.state, self._run.start.experiment
+        experiment, iteration = state.unmeasured.get(task, (None, 0))
+        if experiment == name:
+            values = metrics(state, name)
+            operation = AddMetrics(experiment=name, task=task, iteration=iteration, values=values)
+            self._commit(operation, "metrics", task, iteration)
+
+    def _commit(self, operation: Operation, *position: str | int, seconds: Seconds | None = None) -> int:
         """Commit under an id derived from the position, so that a repeated run writes the same log."""
         identity = CommitId(f"{derive(self._run.start.experiment, *position):016x}")
         return self._store.commit(operation, id=identity, seconds=seconds).number
@@ -274,6 +270,6 @@ def _from_log(job: TrainJob, recorded: Recorded) -> Completed:
     return Completed(job=job, outcome=outcome)
 
 
-def _from_future(job: TrainJob, future: Future[tuple[Outcome, float]]) -> Timed:
+def _from_future(job: TrainJob, future: Future[tuple[Outcome, Seconds]]) -> Timed:
     outcome, seconds = future.result()
     return Timed(Completed(job=job, outcome=outcome), seconds)

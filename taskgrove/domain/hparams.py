@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -111,8 +112,41 @@ class Space:
             )
         )
 
-    def without(self, names: frozenset[str]) -> Space:
-        """The space with some hyperparameters no longer searched."""
-        for name in names:
-            self[name]
-        return Space(tuple(c for c in self.choices if c.name not in names))
+    def with_values(self, values: Mapping[str, tuple[HparamValue, ...]]) -> Space:
+        """Other values for some hyperparameters; one value means that it is no longer searched.
+
+        A default that is not among the new values becomes the nearest of them.
+        """
+        for name, given in values.items():
+            _check_values(self[name], given)
+        changed = (_renewed(c, values[c.name]) if c.name in values else c for c in self.choices)
+        return Space(tuple(changed))
+
+
+def _check_values(choice: Choice, values: tuple[HparamValue, ...]) -> None:
+    """Refuse values of another type, and text that nothing here can mean."""
+    if not values:
+        raise BadValueError(f"{choice.name} needs at least one value; known are {list(choice.values)}.")
+    for value in values:
+        if not _alike(choice.default, value):
+            raise BadValueError(
+                f"{choice.name} cannot be {value!r}: its values are like {list(choice.values)}."
+            )
+        if not choice.ordered and choice.find(value) is None:
+            raise BadValueError(f"{choice.name} = {value!r} is not one of {list(choice.values)}.")
+
+
+def _alike(default: HparamValue, value: HparamValue) -> bool:
+    """Whether a value is of the default's type, without loss; an integer can be a float."""
+    if isinstance(default, bool | str) or isinstance(value, bool | str):
+        return type(default) is type(value)
+    return math.isfinite(value) and (isinstance(default, float) or value == int(value))
+
+
+def _renewed(choice: Choice, values: tuple[HparamValue, ...]) -> Choice:
+    kind = type(choice.default)
+    given = tuple(kind(value) for value in values)
+    values = tuple(sorted(given)) if choice.ordered and kind is not str else given
+    wider = Choice(name=choice.name, values=values, default=values[0], ordered=choice.ordered)
+    default = choice.default if choice.default in values else wider.neighbours(choice.default)[0]
+    return Choice(name=choice.name, values=values, default=default, ordered=choice.ordered)

@@ -74,7 +74,8 @@ class TrainJob:
         factor: The agent's cost factor: score = quality x factor.
         config: See `TrainConfig`.
         parent: Whose child it is.
-        mutations: Applied to the parent; for the record.
+        strict: Of versions of equal accuracy keep the first, as muNet does, instead of the newest.
+        mutations: Applied to the parent, each with the probability that drew it; for the record.
         mu: The child's own mutation probabilities; for the record.
         flops: Of one image's forward pass.
     """
@@ -93,7 +94,8 @@ class TrainJob:
     factor: float
     config: TrainConfig
     parent: ModelId
-    mutations: tuple[str, ...] = ()
+    strict: bool = False
+    mutations: Mapping[str, float] = field(default_factory=dict)
     mu: Mapping[str, float] = field(default_factory=dict)
     flops: int = 0
 
@@ -119,6 +121,7 @@ class TrainResult:
         accuracies: Validation accuracy after each cycle.
         samples: Training images used.
         val_samples: Images `quality` was measured on.
+        flops: Floating-point operations spent, validations included; see `layout.training_flops`.
     """
 
     quality: float
@@ -128,6 +131,7 @@ class TrainResult:
     accuracies: tuple[float, ...]
     samples: int
     val_samples: int
+    flops: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +142,14 @@ class JobFailed:
         kind: `diverged` (non-finite loss or logits), `out_of_memory` or `error`.
         text: What happened, in one or two sentences.
         seed: Of the job, to try it again.
+        samples, flops: Spent until then, as in `TrainResult`, where that is known.
     """
 
     kind: str
     text: str
     seed: int
+    samples: int = 0
+    flops: int = 0
 
 
 Outcome = TrainResult | JobFailed

@@ -32,6 +32,9 @@ class Slot:
         kind: What fits in, e.g. `block`; components are interchangeable within a kind and shape.
         shapes: Shape of every tensor by name.
         flops: Floating-point operations of its forward pass per image, 2 per multiply-add.
+        product_flops: Of these, those that multiply two activations (attention), not a parameter.
+        deep: Whether parameters come before its last product, e.g. a norm, so that training it needs
+            the gradient of every product's input.
         role: What a change of task does to it.
         removable: Whether the removal mutation may take it when it is the topmost removable one.
         resizable: Whether a component of another shape can be resampled to fit (position embedding).
@@ -42,6 +45,8 @@ class Slot:
     kind: str
     shapes: Mapping[str, tuple[int, ...]]
     flops: int
+    product_flops: int = 0
+    deep: bool = False
     role: Role = Role.BODY
     removable: bool = False
     resizable: bool = False
@@ -51,6 +56,26 @@ class Slot:
     def num_params(self) -> int:
         """Number of parameters of a component that fills the slot."""
         return sum(math.prod(shape) for shape in self.shapes.values())
+
+
+def training_flops(slots: Sequence[tuple[Slot, bool]]) -> int:
+    """Floating-point operations of one image's forward and backward pass.
+
+    The backward pass costs a slot's products with parameters once for the gradient of the
+    parameters, when it is trainable, and once for that of the input, when anything below is
+    trainable; a product of two activations then costs twice.
+
+    Args:
+        slots: In the order of the data, each with whether it is trainable.
+    """
+    total, below = 0, False
+    for slot, trainable in slots:
+        with_parameters = slot.flops - slot.product_flops
+        total += slot.flops + with_parameters * trainable
+        if below or (trainable and slot.deep):
+            total += with_parameters + 2 * slot.product_flops
+        below = below or trainable
+    return total
 
 
 class AbstractLayout(ABC):

@@ -85,10 +85,12 @@ class Model:
         agent: The method that made it; None for a root model.
         iteration, generation, child: Its position in the search.
         seed: Of its training.
-        mutations: Names of the mutations applied to the parent.
+        mutations: Applied to the parent, each with the probability that drew it; 1 for what the
+            method always does.
         quality: Best validation accuracy in [0, 1]; 0 for a root model.
         flops: Of one image's forward pass.
         samples: Training images spent on it, its ancestors not counted.
+        train_flops: Floating-point operations spent on it, validations included, likewise.
         code_version: Of Taskgrove.
     """
 
@@ -105,10 +107,11 @@ class Model:
     generation: int = 0
     child: int = 0
     seed: int = 0
-    mutations: tuple[str, ...] = ()
+    mutations: Mapping[str, float] = field(default_factory=dict)
     quality: float = 0.0
     flops: int = 0
     samples: int = 0
+    train_flops: int = 0
     code_version: str = ""
 
     @property
@@ -202,7 +205,7 @@ class FinishChild:
     child: int
     seed: int
     parent: ModelId
-    mutations: tuple[str, ...]
+    mutations: Mapping[str, float]
     score: float | None
     model: Model | None = None
     result: TrainResult | None = None
@@ -228,7 +231,31 @@ class AddEvaluation:
     evaluation: Evaluation
 
 
-Operation = AddRoot | AddTask | StartExperiment | BeginIteration | FinishChild | EndIteration | AddEvaluation
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddMetrics:
+    """Operation: what the whole system is worth after a task iteration (000, §5); no agent sees it.
+
+    Attributes:
+        experiment, task, iteration: After which task iteration.
+        values: By name: `tasks`, `mean_test_accuracy`, `params_per_task`, `mean_flops`, … .
+    """
+
+    experiment: str
+    task: TaskName
+    iteration: int
+    values: Mapping[str, float]
+
+
+Operation = (
+    AddRoot
+    | AddTask
+    | StartExperiment
+    | BeginIteration
+    | FinishChild
+    | EndIteration
+    | AddEvaluation
+    | AddMetrics
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from taskgrove.coordinator.base import Observe
 from taskgrove.domain.errors import StorePathError
-from taskgrove.experiment.build import check_spec
 from taskgrove.experiment.grove import Grove
+from taskgrove.experiment.sequence import check_sequence, unfinished
 from taskgrove.experiment.spec import ExperimentSpec, RootSpec
 from taskgrove.store.backends import open_backend
 from taskgrove.trainer.base import Watch
@@ -19,14 +20,15 @@ def create(path: str | Path, *, root: str = "vit-ti3", weights: str | None = Non
     Args:
         path: A folder that does not exist or is empty.
         root: A registered backbone, e.g. `vit-ti3`.
-        weights: A weights file for it (safetensors in timm's naming, or AugReg npz); random
-            initialisation by default.
+        weights: `random`, a shipped root (`glyphs`), a weights file for it (safetensors in timm's naming,
+            or AugReg npz), or `hub:<owner>/<repo>[/<file>]`; random initialisation by default.
         seed: Of the random initialisation.
 
     Raises:
         StorePathError: Something is there already.
-        UnknownNameError: There is no such backbone.
-        WeightsError: The weights file does not fit.
+        UnknownNameError: There is no such backbone, or no such root.
+        WeightsError: The weights do not fit or cannot be fetched.
+        MissingExtraError: The hub needs the extra `hub`.
     """
     return Grove.create(open_backend(str(path)), RootSpec(member=root, weights=weights, seed=seed))
 
@@ -55,7 +57,7 @@ def open_or_create(path: str | Path, root: RootSpec) -> Grove:
 
 
 def run(
-    spec: ExperimentSpec,
+    spec: ExperimentSpec | Sequence[ExperimentSpec],
     path: str | Path,
     *,
     observe: Observe = lambda _: None,
@@ -64,15 +66,18 @@ def run(
     """Carry out an experiment on the system in a folder, which is made when there is none.
 
     Args:
-        spec: See `taskgrove.read_experiment`; refused before anything is written when it cannot be.
+        spec: See `taskgrove.read_experiment`; or several that are carried out in a row, see
+            `taskgrove.read_segments`. Refused before anything is written when one cannot be.
         path: The folder.
         observe: Told of every child and iteration.
         watch: Told after every train cycle.
 
     Raises:
-        UserError: See `Grove.run`.
+        UserError: See `Grove.run`, `sequence.check_sequence` and `sequence.unfinished`.
     """
-    check_spec(spec)
-    grove = open_or_create(path, spec.root)
-    grove.run(spec, observe, watch)
+    specs = (spec,) if isinstance(spec, ExperimentSpec) else tuple(spec)
+    check_sequence(specs)
+    grove = open_or_create(path, specs[0].root)
+    for left in unfinished(specs, grove.view()):
+        grove.run(left, observe, watch)
     return grove

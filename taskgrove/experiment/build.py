@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -15,31 +15,26 @@ from taskgrove.backbones.families import family_of
 from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.coordinator.loop import Run
 from taskgrove.domain.errors import BadValueError
-from taskgrove.domain.hparams import Space
 from taskgrove.domain.ids import BlobId, ComponentId, TaskName
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.domain.records import Component, Model, StartExperiment, identified
 from taskgrove.domain.seeds import derive
 from taskgrove.domain.view import SystemView
 from taskgrove.experiment.decode import decode
-from taskgrove.experiment.spec import ExperimentSpec, RootSpec, ScoreSpec, TrainSpec, canonical, digest
-from taskgrove.mutations.mu import MU
-from taskgrove.scoring.base import AbstractScore
-from taskgrove.scoring.decay import DecayScore
-from taskgrove.scoring.quality import QualityScore
+from taskgrove.experiment.roots import weights_file
+from taskgrove.experiment.scores import build_score
+from taskgrove.experiment.spaces import space_of
+from taskgrove.experiment.spec import ExperimentSpec, RootSpec, SpaceSpec, TrainSpec, canonical, digest
+from taskgrove.scoring.base import Cost
 from taskgrove.store.tensors import pack
 from taskgrove.tasks.load import normalise_source
-from taskgrove.tasks.preprocess import PREPROCESS_SPACE
-from taskgrove.trainer.optim import OPTIMIZER_SPACE
 from taskgrove.version import __version__
 
 ROOT_CLASSES = 2
 """A root's head serves no task; the papers count it with two classes in P."""
 
-
-def space_of(member: str) -> Space:
-    """Everything that is searched for a backbone: µ2Net+ (Gesmundo, 2022), Table 1."""
-    return OPTIMIZER_SPACE | PREPROCESS_SPACE | family_of(member).space(member) | Space((MU,))
+DEFAULT_SPACE = "mu2net_plus"
+"""Where a root's hyperparameters come from; its children begin with the experiment's defaults."""
 
 
 def build_root(spec: RootSpec, put_blob: Callable[[bytes], BlobId]) -> Model:
@@ -51,8 +46,9 @@ def build_root(spec: RootSpec, put_blob: Callable[[bytes], BlobId]) -> Model:
     """
     family = family_of(spec.member)
     layout = family.layout(spec.member)
-    hparams = space_of(spec.member).defaults()
-    read = {} if spec.weights is None else family.read_weights(Path(spec.weights), spec.member)
+    hparams = space_of(SpaceSpec(), DEFAULT_SPACE, spec.member).defaults()
+    weights = weights_file(spec)
+    read = {} if weights is None else family.read_weights(weights, spec.member)
     components, flops = [], 0
     for name in layout.root_slots():
         slot = layout.slot(name, hparams, ROOT_CLASSES)
@@ -74,15 +70,13 @@ def build_root(spec: RootSpec, put_blob: Callable[[bytes], BlobId]) -> Model:
     )
 
 
-def build_score(spec: ScoreSpec, root: Model) -> AbstractScore:
-    """The score of an experiment; its constants are the root's own size and cost unless given."""
-    if spec.scale == 1.0:
-        return QualityScore()
-    params = float(root.num_params) if spec.params_constant is None else spec.params_constant
-    flops = float(root.flops) if spec.flops_constant is None else spec.flops_constant
-    return DecayScore(
-        scale=spec.scale, params_constant=params, flops_constant=flops, count_roots=spec.count_roots
-    )
+def root_cost(member: str) -> Cost:
+    """Parameters and FLOPs of a root: the papers' constants P and F0."""
+    layout = family_of(member).layout(member)
+    hparams = space_of(SpaceSpec(), DEFAULT_SPACE, member).defaults()
+    slots = [layout.slot(name, hparams, ROOT_CLASSES) for name in layout.root_slots()]
+    params = sum(slot.num_params for slot in slots)
+    return Cost(accounted_params=float(params), flops=sum(slot.flops for slot in slots))
 
 
 def build_device(name: str) -> torch.device:
@@ -101,6 +95,15 @@ def build_device(name: str) -> torch.device:
             f"device is {name!r} but this machine has {usable or 'no'} usable GPU(s); use cpu or auto."
         )
     return device
+
+
+def build_clock(device: torch.device) -> Callable[[], float]:
+    """Seconds that a device has been busy for this process, from any start.
+
+    A GPU is taken to be the process's own, so the wall's time is its time; on a CPU it is the
+    process's time on all cores together.
+    """
+    return perf_counter if device.type == "cuda" else process_time
 
 
 def build_train(spec: TrainSpec, device: torch.device) -> TrainConfig:
@@ -125,39 +128,56 @@ def _computes_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def build_agent(spec: ExperimentSpec, root: Model, train: TrainConfig) -> AbstractAgent[Any]:
+def build_agent(spec: ExperimentSpec, member: str, train: TrainConfig) -> AbstractAgent[Any]:
     """The experiment's agent with all that it works with.
 
+    Args:
+        spec: The experiment.
+        member: The backbone of the system.
+        train: How children are trained.
+
     Raises:
-        UnknownNameError: There is no such method, option or hyperparameter.
-        BadValueError: An option or a default is out of its range.
+        UnknownNameError: There is no such method, option, space, score or hyperparameter.
+        BadValueError: An option or a default is out of its range, or the budget cannot be shared out.
     """
+    kind = AGENTS[spec.agent.method]
     equipment = Equipment(
-        layout=family_of(root.member).layout(root.member),
-        space=space_of(root.member).with_defaults(spec.defaults),
-        score=build_score(spec.score, root),
+        layout=family_of(member).layout(member),
+        space=space_of(spec.space, kind.space, member).with_defaults(spec.defaults),
+        score=build_score(spec.score, kind.score_form, root_cost(member)),
         train=train,
+        budget=_budget(spec),
         code_version=__version__,
     )
-    return AGENTS[spec.agent.method](equipment=equipment, options=_options(spec))  # type: ignore[call-arg]
+    options = decode(kind.options_type, spec.agent.options, f"agent ({spec.agent.method})")
+    agent: AbstractAgent[Any] = kind(equipment=equipment, options=options)  # type: ignore[call-arg]
+    agent.total_children()  # a budget that cannot be shared out is refused now
+    return agent
 
 
-def _options(spec: ExperimentSpec) -> Any:
-    kind = AGENTS[spec.agent.method].options_type
-    return decode(kind, spec.agent.options, f"agent ({spec.agent.method})")
+def _budget(spec: ExperimentSpec) -> int | None:
+    """Train cycles of one task iteration."""
+    if spec.budget.cycles is None:
+        return None
+    share, left = divmod(spec.budget.cycles, spec.agent.iterations)
+    if left:
+        raise BadValueError(
+            f"budget.cycles = {spec.budget.cycles} cannot be shared equally by agent.iterations = "
+            f"{spec.agent.iterations}; choose a multiple."
+        )
+    return share
 
 
 def check_spec(spec: ExperimentSpec) -> None:
     """Refuse an experiment that names something unknown or impossible, before anything is written.
 
     Raises:
-        UnknownNameError: There is no such backbone, method, option, hyperparameter, executor or source.
+        UnknownNameError: There is no such backbone, method, option, space, score, hyperparameter,
+            executor or source.
         BadValueError: A value is out of its range.
     """
-    _options(spec)
-    space_of(spec.root.member).with_defaults(spec.defaults)
     EXECUTORS[spec.executor]
-    build_device(spec.device)
+    build_agent(spec, spec.root.member, build_train(spec.train, build_device(spec.device)))
     for task in spec.tasks:
         normalise_source(task.source)
 
@@ -172,7 +192,7 @@ def build_run(spec: ExperimentSpec, view: SystemView, train: TrainConfig) -> Run
         )
     for name in names:
         view.task(name)
-    agent = build_agent(spec, view.models[view.roots[0]], train)
+    agent = build_agent(spec, view.models[view.roots[0]].member, train)
     start = StartExperiment(
         experiment=spec.name,
         digest=digest(spec, train.precision, train.threads),

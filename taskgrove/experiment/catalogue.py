@@ -8,6 +8,9 @@ from taskgrove.agents.methods import AGENTS
 from taskgrove.backbones.families import FAMILIES
 from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.domain.errors import UnknownNameError
+from taskgrove.experiment.roots import ROOTS
+from taskgrove.experiment.scores import FORMS
+from taskgrove.experiment.spaces import SPACES
 from taskgrove.experiment.suites import SUITES
 from taskgrove.mutations.kinds import MUTATIONS
 from taskgrove.store.backends import BACKENDS
@@ -21,7 +24,10 @@ CATALOGUE: Mapping[str, Callable[[], dict[str, str]]] = {
         for name, family in FAMILIES.items()
         for member in family.members
     },
+    "roots": lambda: dict(ROOTS),
     "sources": lambda: {name: source.summary for name, source in SOURCES.items()},
+    "spaces": lambda: {name: space.summary for name, space in SPACES.items()},
+    "scores": lambda: {name: form.summary for name, form in FORMS.items()},
     "suites": lambda: {name: suite.summary for name, suite in SUITES.items()},
     "backends": lambda: {name: backend.summary for name, backend in BACKENDS.items()},
     "executors": lambda: {name: executor.summary for name, executor in EXECUTORS.items()},
@@ -32,7 +38,8 @@ def registered(what: str) -> dict[str, str]:
     """Everything registered of one kind, with a line each.
 
     Args:
-        what: `agents`, `mutations`, `families`, `sources`, `suites`, `backends` or `executors`.
+        what: `agents`, `mutations`, `families`, `roots`, `sources`, `spaces`, `scores`, `suites`,
+            `backends` or `executors`.
 
     Raises:
         UnknownNameError: There is no such kind.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -13,9 +12,12 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from taskgrove.domain.errors import BadValueError, UnknownNameError, UserError
 from taskgrove.experiment.spec import ExperimentSpec
 from taskgrove.experiment.suites import SUITES
+from taskgrove.experiment.variables import filled
 
 T = TypeVar("T")
 AGENT_KEYS = ("method", "iterations")
+SEGMENTS, VARIANTS = "segments", "variants"
+"""Lists in a file that make it more than one experiment."""
 
 
 def read_experiment(path: Path) -> ExperimentSpec:
@@ -24,19 +26,59 @@ def read_experiment(path: Path) -> ExperimentSpec:
     `${NAME}` in a task's source and in the root's weights stands for an environment variable.
 
     Raises:
-        BadValueError: The file is missing, is not TOML, or a value is wrong; says where.
+        BadValueError: The file is missing, is not TOML, or a value is wrong; says where. Also for a
+            file with segments or variants, which is more than one experiment.
         UnknownNameError: A key is unknown; lists the known ones.
     """
+    table = read_table(path)
+    with located(str(path)):
+        refuse_variants(table)
+        if table.pop(SEGMENTS, []):
+            raise BadValueError(
+                "The file has segments, so it is several experiments in a row. Read it with "
+                "taskgrove.read_segments, or run it with `taskgrove run`."
+            )
+        return experiment_of(table)
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        BadValueError: The file is missing or is not TOML.
+    """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadValueError(f"Cannot read the experiment {path}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadValueError(f"{path} is not valid TOML: {error}.") from error
+
+
+@contextmanager
+def located(place: str) -> Iterator[None]:
+    """Put the place where a mistake stands before the message that says what it is."""
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(f"{place}: {error}") from error
+
+
+def refuse_variants(table: Mapping[str, Any]) -> None:
+    """Refuse a file that is a comparison."""
+    if table.get(VARIANTS):
+        raise BadValueError(
+            "The file has variants, so it is a comparison of experiments. Carry it out with "
+            "`taskgrove compare FILE --out FOLDER`."
+        )
+
+
+def experiment_of(table: Mapping[str, Any]) -> ExperimentSpec:
+    """One experiment from a table without segments and variants."""
     try:
         return _expanded(decode(ExperimentSpec, _with_agent_options(table), ""))
     except UserError as error:
-        raise type(error)(f"{path}: {error}".replace("agent.options", "agent")) from error
+        raise type(error)(str(error).replace("agent.options", "agent")) from error
 
 
 def _with_agent_options(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,21 +94,9 @@ def _with_agent_options(table: Mapping[str, Any]) -> dict[str, Any]:
 def _expanded(spec: ExperimentSpec) -> ExperimentSpec:
     """Spell out the suite, and environment variables where the experiment names files."""
     suite = () if spec.suite is None else SUITES[spec.suite].tasks
-    tasks = tuple(replace(task, source=_filled(task.source)) for task in (*suite, *spec.tasks))
-    weights = None if spec.root.weights is None else _filled(spec.root.weights)
+    tasks = tuple(replace(task, source=filled(task.source)) for task in (*suite, *spec.tasks))
+    weights = None if spec.root.weights is None else filled(spec.root.weights)
     return replace(spec, tasks=tasks, root=replace(spec.root, weights=weights))
-
-
-def _filled(text: str) -> str:
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise BadValueError(
-                f"{text!r} needs the environment variable {match[1]}, which is not set; "
-                f"for example: {match[1]}=/path/to/data taskgrove run …"
-            )
-        return os.environ[match[1]]
-
-    return re.sub(r"\$\{(\w+)\}", value, text)
 
 
 def decode(kind: type[T], table: Mapping[str, Any], place: str) -> T:
@@ -101,9 +131,9 @@ def _join(place: str, key: str) -> str:
 
 def _convert(hint: Any, value: Any, place: str) -> Any:
     if is_dataclass(hint) and isinstance(hint, type):
-        return decode(hint, _expect(value, dict, place), place)
+        return decode(hint, expect(value, dict, place), place)
     if get_origin(hint) is tuple:
-        items = _expect(value, list, place)
+        items = expect(value, list, place)
         return tuple(_convert(get_args(hint)[0], v, f"{place}[{i}]") for i, v in enumerate(items))
     if get_origin(hint) is not None and issubclass(get_origin(hint), Mapping):
         return {k: _convert(get_args(hint)[1], v, _join(place, k)) for k, v in _flat(value, place)}
@@ -116,7 +146,8 @@ def _convert(hint: Any, value: Any, place: str) -> Any:
     raise BadValueError(f"{place} must be {names}, got {value!r} ({type(value).__name__}).")
 
 
-def _expect(value: Any, kind: type[T], place: str) -> T:
+def expect(value: Any, kind: type[T], place: str) -> T:
+    """The value, which must be a table or a list; says where it stands when it is not."""
     if not isinstance(value, kind):
         what = "a table" if kind is dict else "a list"
         raise BadValueError(f"{place} must be {what}, got {value!r}.")
@@ -126,7 +157,7 @@ def _expect(value: Any, kind: type[T], place: str) -> T:
 def _flat(value: Any, place: str) -> list[tuple[str, Any]]:
     """Items of a table; TOML nests dotted keys such as `opt.lr`, which are names here."""
     pairs: list[tuple[str, Any]] = []
-    for key, inner in _expect(value, dict, place).items():
+    for key, inner in expect(value, dict, place).items():
         if isinstance(inner, dict):
             pairs += [(f"{key}.{k}", v) for k, v in _flat(inner, f"{place}.{key}")]
         else:

@@ -13,14 +13,22 @@ from torch import Tensor
 
 from taskgrove.coordinator.base import Observe, Work
 from taskgrove.coordinator.executors import EXECUTORS
-from taskgrove.coordinator.loop import TEST, Coordinator
+from taskgrove.coordinator.loop import Coordinator
+from taskgrove.coordinator.metrics import TEST
 from taskgrove.domain.errors import BadValueError, DuplicateNameError, StorePathError
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import BlobId, ModelId, TaskName
 from taskgrove.domain.jobs import EvaluateJob
 from taskgrove.domain.records import AddRoot, AddTask, Evaluation, TaskSpec
 from taskgrove.domain.view import SystemView
-from taskgrove.experiment.build import build_device, build_root, build_run, build_train, check_spec
+from taskgrove.experiment.build import (
+    build_clock,
+    build_device,
+    build_root,
+    build_run,
+    build_train,
+    check_spec,
+)
 from taskgrove.experiment.places import rooted_store
 from taskgrove.experiment.spec import (
     AgentSpec,
@@ -212,7 +220,7 @@ class Grove:
         for entry in spec.tasks:
             known = view.tasks.get(TaskName(entry.name))
             if known is None:
-                self.add_task(entry.name, entry.source, entry.splits())
+                self.add_task(entry.name, entry.source, entry.splits(), allow_overlap=entry.allow_overlap)
             else:
                 _check_same(known, entry)
         return self._carry_out(spec, observe, watch)
@@ -249,7 +257,7 @@ class Grove:
         for task in run.start.tasks:  # data that is gone stops the run now, not after hours
             data.get(task)
         trainer = Trainer(self.store, data.get, device, watch)
-        work = Work(train=trainer.train, evaluate=trainer.evaluate)
+        work = Work(train=trainer.train, evaluate=trainer.evaluate, clock=build_clock(device))
         executor = EXECUTORS[spec.executor]()
         try:
             return Coordinator(self.store, run, executor, work, observe).grow()
@@ -307,7 +315,10 @@ def _grow_name(state: State, identity: str, tasks: tuple[TaskName, ...], iterati
         finished = view.progress.get(name, {})
         bests = (view.bests[task] for task in start.tasks if task in view.bests)
         untested = any(TEST not in state.evaluations.get(best, {}) for best in bests)
-        unfinished = untested or any(finished.get(task, 0) < start.iterations for task in start.tasks)
+        unmeasured = any(experiment == name for experiment, _ in state.unmeasured.values())
+        unfinished = (
+            untested or unmeasured or any(finished.get(task, 0) < start.iterations for task in start.tasks)
+        )
         if unfinished and (start.digest, start.tasks, start.iterations) == (identity, tasks, iterations):
             return name
     return f"{GROW_PREFIX}{newest + 1}"

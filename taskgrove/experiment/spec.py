@@ -11,6 +11,7 @@ from taskgrove.domain.errors import BadValueError, DuplicateNameError
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import NAME_PATTERN
 from taskgrove.scoring.decay import DecayScore
+from taskgrove.scoring.limit import LimitScore
 
 
 def check_name(what: str, name: str) -> None:
@@ -28,7 +29,8 @@ class RootSpec:
 
     Attributes:
         member: A registered backbone.
-        weights: A weights file in a public format; None for random initialisation.
+        weights: `random`, a shipped root (`glyphs`), a weights file in a public format, or
+            `hub:<owner>/<repo>[/<file>]`; None is random.
         seed: Of the random initialisation.
     """
 
@@ -58,27 +60,71 @@ class AgentSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSpec:
-    """The score that agents maximise: µ2Net+ Eq. 1.
+    """The score that agents maximise.
 
     Attributes:
+        form: `quality`, `munet`, `mu2net_plus` or `limit`; None for the method's own, or for `limit`
+            when a limit is given.
         scale: s, in ]0, 1]; 1 for quality alone.
         params_constant: P; None for the root's number of parameters, 0 to leave the factor out.
         flops_constant: F0; None for the root's FLOPs, 0 to leave the factor out.
-        count_roots: Whether a root counts as a sharer of its components, as in µ2Net+.
+        count_roots: Whether a root counts as a sharer of its components; None for what the form's
+            paper does.
+        max_params: Most accounted parameters of a model.
+        max_flops: Most FLOPs of one image's forward pass.
     """
 
+    form: str | None = None
     scale: float = 1.0
     params_constant: float | None = None
     flops_constant: float | None = None
-    count_roots: bool = True
+    count_roots: bool | None = None
+    max_params: float | None = None
+    max_flops: float | None = None
 
     def __post_init__(self) -> None:
-        # Its own checks are the checks of these values.
+        # Their own checks are the checks of these values.
         DecayScore(
             scale=self.scale,
             params_constant=self.params_constant or 0.0,
             flops_constant=self.flops_constant or 0.0,
         )
+        if self.max_params is not None or self.max_flops is not None:
+            LimitScore(max_params=self.max_params, max_flops=self.max_flops)
+
+    def given(self) -> frozenset[str]:
+        """The settings that differ from their defaults, the form aside."""
+        usual = asdict(ScoreSpec(form=self.form))
+        return frozenset(name for name, value in asdict(self).items() if value != usual[name])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceSpec:
+    """The hyperparameters that are searched.
+
+    Attributes:
+        base: A registered search space; None for the method's own.
+        values: Other values for some of them; a single one means that it is not searched.
+    """
+
+    base: str | None = None
+    values: Mapping[str, tuple[HparamValue, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSpec:
+    """What a task may cost, shared out by the method, so that methods can be compared.
+
+    Attributes:
+        cycles: Train cycles of all children of a task, over all its iterations; None leaves the
+            effort to the method's own settings.
+    """
+
+    cycles: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.cycles is not None and self.cycles < 1:
+            raise BadValueError(f"budget.cycles must be at least 1, got {self.cycles}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +155,18 @@ class TrainSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEntry:
-    """A task to be learned: its name, where its images are, and how they are split."""
+    """A task to be learned: its name, where its images are, and how they are split.
+
+    Attributes:
+        allow_overlap: Accept splits that share images, as some published experiments did.
+    """
 
     name: str
     source: str
     train: str | None = None
     val: str | None = None
     test: str | None = None
+    allow_overlap: bool = False
 
     def __post_init__(self) -> None:
         check_name("a task", self.name)
@@ -146,6 +197,8 @@ class ExperimentSpec:
     root: RootSpec = field(default_factory=RootSpec)
     agent: AgentSpec = field(default_factory=AgentSpec)
     score: ScoreSpec = field(default_factory=ScoreSpec)
+    space: SpaceSpec = field(default_factory=SpaceSpec)
+    budget: BudgetSpec = field(default_factory=BudgetSpec)
     train: TrainSpec = field(default_factory=TrainSpec)
     defaults: Mapping[str, HparamValue] = field(default_factory=dict)
     suite: str | None = None

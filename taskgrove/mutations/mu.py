@@ -10,16 +10,22 @@ from taskgrove.domain.hparams import Choice
 from taskgrove.mutations.base import AbstractMutation, Draft, MutationContext
 
 MU = Choice(name="mu", values=tuple(round(0.02 * i, 2) for i in range(1, 16)), default=0.2)
-"""Valid mutation probabilities: the multiples of 0.02 in [0.02, 0.3]; all start at 0.2."""
+"""Valid mutation probabilities of µ2Net+: the multiples of 0.02 in [0.02, 0.3]; all start at 0.2."""
+
+MU2NET_MU = Choice(name=MU.name, values=tuple(v for v in MU.values if float(v) >= 0.1), default=0.2)
+"""µ2Net's probability, one per model, learned (Gesmundo & Dean, 2022b; values of the notebook)."""
+
+MUNET_MU = Choice(name=MU.name, values=MU.values, default=0.1)
+"""muNet's probability, a constant (Gesmundo & Dean, 2022a, §2.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampled:
-    """A mutated draft, the child's µ table, and what was applied."""
+    """A mutated draft, the child's µ table, and what was applied with which probability."""
 
     draft: Draft
     mu: Mapping[str, float]
-    applied: tuple[str, ...]
+    applied: Mapping[str, float]
 
 
 def sample_mutations(
@@ -47,15 +53,15 @@ def sample_mutations(
         learned: False keeps every probability at the scalar µ.
     """
     table = dict(mu)
-    applied: list[str] = []
+    applied: dict[str, float] = {}
     for mutation in mutations:
         for name in mutation.candidates(draft, context):
             rate = float(draft.hparams[MU.name])
             probability = _moved(table, name, rate, rng) if learned else rate
             if rng.random() < probability:
                 draft = mutation.apply(draft, name, context, rng)
-                applied.append(name)
-    return Sampled(draft=draft, mu=table, applied=tuple(applied))
+                applied[name] = probability
+    return Sampled(draft=draft, mu=table, applied=applied)
 
 
 def _moved(table: dict[str, float], name: str, rate: float, rng: Random) -> float:

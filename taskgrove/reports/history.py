@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from taskgrove.domain.ids import ModelId, TaskName
-from taskgrove.domain.records import AddRoot, Commit, FinishChild
-
-_BACKWARD_COST = 2
-"""A backward pass costs about two forward passes."""
+from taskgrove.domain.ids import TaskName
+from taskgrove.domain.records import AddMetrics, Commit, FinishChild
+from taskgrove.reports.quantities import duration, human, plural
+from taskgrove.store.spent import Spent
 
 
 class Status(StrEnum):
@@ -34,8 +33,6 @@ class Child:
         score: By the agent's scoring; None when training failed.
         quality: Best validation accuracy in [0, 1]; None when training failed.
         mutations: Applied to the parent.
-        samples: Training images used; 0 when training failed.
-        flops: Of one image's forward pass; the parent's when the child was not kept.
     """
 
     order: int
@@ -45,13 +42,6 @@ class Child:
     score: float | None
     quality: float | None
     mutations: tuple[str, ...]
-    samples: int
-    flops: int
-
-    @property
-    def training_flops(self) -> int:
-        """Operations of its training, estimated: forward and backward passes over its samples."""
-        return (1 + _BACKWARD_COST) * self.flops * self.samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,16 +73,38 @@ def status_of(operation: FinishChild) -> Status:
 
 def children(history: Iterable[Commit]) -> list[Child]:
     """Every child in the order of the log."""
-    flops: dict[ModelId, int] = {}
     found: list[Child] = []
     for commit in history:
-        operation = commit.operation
-        if isinstance(operation, AddRoot | FinishChild) and operation.model is not None:
-            flops[operation.model.id] = operation.model.flops
-        if isinstance(operation, FinishChild):
-            known = operation.model.id if operation.model else operation.parent
-            found.append(_child(len(found) + 1, commit.time, operation, flops.get(known, 0)))
+        if isinstance(commit.operation, FinishChild):
+            found.append(_child(len(found) + 1, commit.time, commit.operation))
     return found
+
+
+def spent_by(history: Iterable[Commit]) -> dict[str, Spent]:
+    """What each experiment that has trained a child has cost."""
+    found: dict[str, Spent] = {}
+    for commit in history:
+        if isinstance(child := commit.operation, FinishChild):
+            found[child.experiment] = found.get(child.experiment, Spent()).plus(child, commit.seconds)
+    return found
+
+
+def budget(spent: Spent) -> str:
+    """What an experiment has cost, in one line."""
+    failed = f" ({spent.failed} failed)" if spent.failed else ""
+    parts = (
+        plural(spent.children, "child", "children") + failed,
+        f"{human(spent.samples)} images",
+        human(spent.flops, "FLOP"),
+        f"{duration(spent.train_s)} of training",
+        f"{duration(spent.device_s)} of the device",
+    )
+    return ", ".join(parts)
+
+
+def measured(history: Iterable[Commit]) -> list[AddMetrics]:
+    """The metrics after every task iteration, in the order of the log."""
+    return [commit.operation for commit in history if isinstance(commit.operation, AddMetrics)]
 
 
 def by_task(found: Sequence[Child]) -> dict[TaskName, TaskHistory]:
@@ -103,18 +115,15 @@ def by_task(found: Sequence[Child]) -> dict[TaskName, TaskHistory]:
     }
 
 
-def _child(order: int, time: float, operation: FinishChild, flops: int) -> Child:
-    result = operation.result
+def _child(order: int, time: float, operation: FinishChild) -> Child:
     return Child(
         order=order,
         time=time,
         task=operation.task,
         status=status_of(operation),
         score=operation.score,
-        quality=result.quality if result else None,
-        mutations=operation.mutations,
-        samples=result.samples if result else 0,
-        flops=flops,
+        quality=operation.result.quality if operation.result else None,
+        mutations=tuple(operation.mutations),
     )
 
 

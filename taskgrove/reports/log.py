@@ -13,6 +13,7 @@ from rich.text import Text
 
 from taskgrove.domain.records import (
     AddEvaluation,
+    AddMetrics,
     AddRoot,
     AddTask,
     BeginIteration,
@@ -23,7 +24,7 @@ from taskgrove.domain.records import (
     StartExperiment,
 )
 from taskgrove.reports.history import Status, status_of
-from taskgrove.reports.quantities import human, plural, short, utc
+from taskgrove.reports.quantities import human, percent, plural, short, utc
 
 _STYLES = {Status.ACCEPTED: "green", Status.REJECTED: "dim", Status.FAILED: "red"}
 
@@ -80,6 +81,8 @@ def describe(operation: Operation) -> str:
         case AddEvaluation(evaluation=found):
             accuracy = f"{found.accuracy:.3f} on {plural(found.num_samples, 'image')}"
             return f"{found.split} accuracy of {found.task} ({short(found.model)}): {accuracy}"
+        case AddMetrics():
+            return _describe_metrics(operation)
     assert_never(operation)
 
 
@@ -98,6 +101,23 @@ def as_rich(shown: Sequence[LogLine]) -> Table:
 def as_json(shown: Sequence[LogLine]) -> list[dict[str, object]]:
     """The lines as plain values."""
     return [msgspec.to_builtins(line) for line in shown]
+
+
+def _describe_metrics(metrics: AddMetrics) -> str:
+    found = metrics.values
+    system = (
+        f"{plural(round(found.get('tasks', 0)), 'task')} with a model",
+        f"test {percent(found.get('mean_test_accuracy'))} %",
+        f"{human(found.get('params_per_task'))} parameters per task",
+        f"{human(found.get('mean_flops'), 'FLOP')} per image",
+    )
+    spent = (
+        plural(round(found.get("children", 0)), "child", "children"),
+        f"{human(found.get('samples'))} images",
+        human(found.get("train_flops"), "FLOP"),
+    )
+    where = f"after iteration {metrics.iteration} of {metrics.task}"
+    return f"{where}: {', '.join(system)}; {metrics.experiment} has used {', '.join(spent)}"
 
 
 def _describe_child(child: FinishChild) -> str:

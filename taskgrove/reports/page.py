@@ -10,15 +10,31 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import Commit, Model, StartExperiment
 from taskgrove.domain.view import SystemView
-from taskgrove.reports.history import Child, Status, TaskHistory, by_task, children
+from taskgrove.reports.history import Child, Status, TaskHistory, by_task, children, spent_by
+from taskgrove.reports.knowledge import flow_cells, knowledge_flow
 from taskgrove.reports.quantities import MISSING, duration, human, percent, plural
 from taskgrove.reports.table import TaskRow, Totals, as_markdown, sharing_sentence
+from taskgrove.store.spent import Spent
 
 _GRAPH_CAPTION = (
     "Each task enters at the bottom (triangle) and follows the line of its colour through its model's "
     "components (circles) to its head (rectangle, validation accuracy in percent). A component has the "
     "colour of the task that trained it last, grey if it still carries a root's parameters; (n) is the "
     "number of tasks it has been trained on. Final norms are not shown: they are cloned with the head."
+)
+_METRICS_CAPTION = (
+    "After each task iteration, over the tasks that have a model by then; numbers in `metrics.csv`. A dashed "
+    "line marks where another experiment takes over."
+)
+_KNOWLEDGE_CAPTION = (
+    "Which part of the training that a model's parameters have had was performed on the task itself, and on "
+    "which other tasks most of the rest, in percent of training cycles per parameter; all of it in "
+    "`knowledge.csv`."
+)
+_BUDGET_CAPTION = (
+    "Children that failed count no images and no FLOPs; tests of published models are in none of the "
+    "columns. Training is wall time, added over children; the device's time is that of all cores together "
+    "on a CPU."
 )
 
 
@@ -36,6 +52,10 @@ def page(
         f"![multitask graph](graph.png)\n\n{_GRAPH_CAPTION}",
         "## Accuracy and cost",
         "![accuracy against accounted parameters and FLOPs](size.png)",
+        "## The system over time",
+        f"![metrics after each task iteration](metrics.png)\n\n{_METRICS_CAPTION}",
+        "## Knowledge flow",
+        _knowledge(view),
         "## Search",
         "![progress](progress.png)",
         _search(view, by_task(found)),
@@ -43,8 +63,10 @@ def page(
         _mutations(found),
         "## Hyperparameters that differ from the root's",
         _hyperparameters(view),
+        "## Budgets used",
+        _budgets(spent_by(history)),
         "## How it was made",
-        _making(view, history, found),
+        _making(view, history),
     ]
     return "\n\n".join(section.rstrip("\n") for section in sections) + "\n"
 
@@ -115,20 +137,38 @@ def _changed(model: Model, defaults: Mapping[str, HparamValue]) -> dict[str, Hpa
     }
 
 
-def _making(view: SystemView, history: Sequence[Commit], found: Sequence[Child]) -> str:
+def _knowledge(view: SystemView) -> str:
+    cells = flow_cells(knowledge_flow(view))
+    if not cells:
+        return "No task has a model yet."
+    return f"{_table(('task', 'itself %', 'other tasks %'), cells)}\n\n{_KNOWLEDGE_CAPTION}"
+
+
+def _budgets(found: Mapping[str, Spent]) -> str:
+    if not found:
+        return "Nothing yet."
+    lines = (
+        (
+            f"`{name}`",
+            str(spent.children),
+            str(spent.failed),
+            human(spent.samples),
+            human(spent.flops),
+            duration(spent.train_s),
+            duration(spent.device_s),
+        )
+        for name, spent in found.items()
+    )
+    headings = ("experiment", "children", "failed", "images", "FLOPs", "training", "device")
+    return f"{_table(headings, lines)}\n\n{_BUDGET_CAPTION}"
+
+
+def _making(view: SystemView, history: Sequence[Commit]) -> str:
     lines = [f"- Commit {view.number}; {plural(len(history), 'commit')} read."]
     lines += [f"- {_experiment(start)}" for start in view.experiments.values()]
-    if found:
-        samples = sum(child.samples for child in found)
-        flops = sum(child.training_flops for child in found)
+    if history:
         elapsed = duration(history[-1].time - history[0].time)
-        failed = sum(child.status is Status.FAILED for child in found)
-        lines += [
-            f"- Children trained: {len(found)}, of which {failed} failed.",
-            f"- Training: {human(samples)} images, about {human(flops, 'FLOP')} (estimated as three "
-            "forward passes per image, at the parent's size for children that were not kept).",
-            f"- Time from the first commit to the last: {elapsed}.",
-        ]
+        lines.append(f"- Time from the first commit to the last: {elapsed}.")
     return "\n".join(lines)
 
 

@@ -66,14 +66,14 @@ def short(identity: ModelId | ComponentId) -> str:
     return identity[:_ID_LENGTH]
 
 
-def plural(count: int, noun: str) -> str:
-    """A count with its noun.
+def plural(count: int, noun: str, several: str = "") -> str:
+    """A count with its noun; `several` is its plural, with an s by default.
 
     Example:
-        >>> plural(1, "task"), plural(0, "task")
-        ('1 task', '0 tasks')
+        >>> plural(1, "task"), plural(0, "task"), plural(2, "child", "children")
+        ('1 task', '0 tasks', '2 children')
     """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"
 
 
 def _three_digits(value: float) -> str:

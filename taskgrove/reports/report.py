@@ -5,18 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from taskgrove.domain.records import Commit
+from taskgrove.domain.records import AddMetrics, Commit
 from taskgrove.domain.view import SystemView
 from taskgrove.reports.curves import draw_progress
 from taskgrove.reports.draw_graph import draw_graph
 from taskgrove.reports.figures import png, svg
 from taskgrove.reports.files import write_files
+from taskgrove.reports.history import measured
+from taskgrove.reports.knowledge import HEADINGS, flow_rows, knowledge_flow
 from taskgrove.reports.page import page
 from taskgrove.reports.size import draw_size
 from taskgrove.reports.table import Evaluations, TaskRow, as_json, per_task, totals
+from taskgrove.reports.trend import draw_metrics
+
+_TASK_HEADINGS = (
+    *("task", "model", "num_classes", "val_accuracy", "test_accuracy", "num_params"),
+    *("accounted_params", "flops", "num_layers", "iterations", "shared_with_roots", "shared_with"),
+)
 
 
 def write_report(
@@ -24,8 +32,9 @@ def write_report(
 ) -> tuple[Path, ...]:
     """Write or renew a report.
 
-    Files: `report.md`, `graph`, `progress` and `size` as `.png` and `.svg`, `tasks.json`,
-    `tasks.csv`. Each is replaced as a whole; other files in the folder are left alone.
+    Files: `report.md`, `graph`, `progress`, `size` and `metrics` as `.png` and `.svg`, `tasks.json`,
+    `tasks.csv`, `metrics.csv`, `knowledge.csv`. Each is replaced as a whole; other files in the folder
+    are left alone.
 
     Args:
         folder: Made when missing.
@@ -41,38 +50,46 @@ def write_report(
         BadValueError: The path, or a parent of it, is a file.
         EnvironmentFailure: The folder cannot be written.
     """
-    rows, total = per_task(view, evaluations), totals(view, evaluations)
+    rows, total, found = per_task(view, evaluations), totals(view, evaluations), measured(history)
     contents = {"report.md": page(view, history, rows, total, title).encode()}
     figures = {
         "graph": draw_graph(view),
         "progress": draw_progress(history, tasks=view.tasks),
         "size": draw_size(rows),
+        "metrics": draw_metrics(found),
     }
     for name, figure in figures.items():
         contents[f"{name}.png"] = png(figure, dpi=110)
         contents[f"{name}.svg"] = svg(figure)
     contents["tasks.json"] = (json.dumps(as_json(rows, total), indent=1) + "\n").encode()
-    contents["tasks.csv"] = _csv(rows).encode()
+    contents["tasks.csv"] = _csv([_TASK_HEADINGS, *map(_task_line, rows)])
+    contents["metrics.csv"] = _csv(_metrics_lines(found))
+    contents["knowledge.csv"] = _csv([HEADINGS, *flow_rows(knowledge_flow(view))])
     return write_files(folder, contents)
 
 
-def _csv(rows: Sequence[TaskRow]) -> str:
-    """Numbers unrounded, unknown ones empty; `shared_with` as `task=count` separated by spaces."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        (
-            *("task", "model", "num_classes", "val_accuracy", "test_accuracy", "num_params"),
-            *("accounted_params", "flops", "num_layers", "iterations", "shared_with_roots", "shared_with"),
-        )
+def _task_line(row: TaskRow) -> Sequence[object]:
+    """`shared_with` as `task=count` separated by spaces."""
+    sharing = " ".join(f"{task}={count}" for task, count in row.shared_with.items())
+    return (
+        *(row.task, row.model, row.num_classes, row.val_accuracy, row.test_accuracy, row.num_params),
+        *(row.accounted_params, row.flops, row.num_layers, row.iterations),
+        *(row.shared_with_roots, sharing),
     )
-    for row in rows:
-        sharing = " ".join(f"{task}={count}" for task, count in row.shared_with.items())
-        writer.writerow(
-            (
-                *(row.task, row.model, row.num_classes, row.val_accuracy, row.test_accuracy, row.num_params),
-                *(row.accounted_params, row.flops, row.num_layers, row.iterations),
-                *(row.shared_with_roots, sharing),
-            )
-        )
-    return out.getvalue()
+
+
+def _metrics_lines(found: Sequence[AddMetrics]) -> list[Sequence[object]]:
+    """One line per task iteration of the system, after the headings."""
+    names = sorted({name for metrics in found for name in metrics.values})
+    lines: list[Sequence[object]] = [("experiment", "task", "iteration", *names)]
+    for metrics in found:
+        values = (metrics.values.get(name) for name in names)
+        lines.append((metrics.experiment, metrics.task, metrics.iteration, *values))
+    return lines
+
+
+def _csv(lines: Iterable[Sequence[object]]) -> bytes:
+    """Numbers unrounded, unknown ones empty."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(lines)
+    return out.getvalue().encode()

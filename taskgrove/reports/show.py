@@ -14,9 +14,11 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import AgentName, ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.records import Component, Model
 from taskgrove.domain.view import SystemView
+from taskgrove.reports.history import budget
 from taskgrove.reports.quantities import human, percent, plural, short
 from taskgrove.reports.table import Totals, sharing_sentence, totals
 from taskgrove.scoring.accounting import accounted_params
+from taskgrove.store.spent import Spent
 
 _MOST_NAMES = 3
 
@@ -63,12 +65,13 @@ class ModelDescription:
     child: int
     parent: ModelId | None
     ancestors: tuple[tuple[TaskName | None, ModelId], ...]
-    mutations: tuple[str, ...]
+    mutations: Mapping[str, float]
     quality: float
     num_params: int
     accounted_params: float
     flops: int
     samples: int
+    train_flops: int
     seed: int
     hparams: Mapping[str, HparamValue]
     mu: Mapping[str, float]
@@ -95,6 +98,7 @@ class SystemDescription:
         iterations: Finished task iterations by task.
         progress: Finished and asked task iterations over all tasks, by experiment.
         active: Tasks inside a task iteration, with the size of the active population.
+        spent: What each experiment has cost so far; without those that have not trained a child.
     """
 
     number: int
@@ -103,6 +107,7 @@ class SystemDescription:
     iterations: Mapping[TaskName, int]
     progress: Mapping[str, tuple[int, int]]
     active: Mapping[TaskName, int]
+    spent: Mapping[str, Spent]
 
     def as_json(self) -> dict[str, object]:
         """Plain values, ids in full."""
@@ -121,7 +126,9 @@ class SystemDescription:
         table.add_row("parameters", sharing_sentence(total))
         table.add_row("validation", f"{percent(total.mean_val_accuracy)} % on average")
         for name, (done, asked) in self.progress.items():
-            table.add_row(f"experiment {name}", f"{done} of {plural(asked, 'task iteration')} finished")
+            finished = f"{done} of {plural(asked, 'task iteration')} finished"
+            used = f"; used {budget(self.spent[name])}" if name in self.spent else ""
+            table.add_row(f"experiment {name}", finished + used)
         for task, size in self.active.items():
             table.add_row(f"active: {task}", f"{size} accepted so far in this task iteration")
         return table
@@ -145,6 +152,7 @@ def describe_model(model: Model, view: SystemView) -> ModelDescription:
         accounted_params=accounted_params(model, view),
         flops=model.flops,
         samples=model.samples,
+        train_flops=model.train_flops,
         seed=model.seed,
         hparams=dict(sorted(model.hparams.items())),
         mu=dict(sorted(model.mu.items())),
@@ -152,8 +160,8 @@ def describe_model(model: Model, view: SystemView) -> ModelDescription:
     )
 
 
-def describe_system(view: SystemView) -> SystemDescription:
-    """Where a system stands."""
+def describe_system(view: SystemView, spent: Mapping[str, Spent]) -> SystemDescription:
+    """Where a system stands, and what each experiment has cost."""
     return SystemDescription(
         number=view.number,
         roots=tuple((view.models[root].member, root) for root in view.roots),
@@ -164,6 +172,7 @@ def describe_system(view: SystemView) -> SystemDescription:
             for name, start in view.experiments.items()
         },
         active={task: len(population) for task, population in view.populations.items()},
+        spent=spent,
     )
 
 
@@ -182,6 +191,12 @@ def _describe_slot(component: Component, model: Model, view: SystemView) -> Slot
     )
 
 
+def _mutations(applied: Mapping[str, float]) -> str:
+    """Each with the probability that drew it; what a method always does was not drawn."""
+    named = (name if drawn == 1 else f"{name} (µ {drawn:g})" for name, drawn in applied.items())
+    return ", ".join(named) or "none"
+
+
 def _facts(model: ModelDescription) -> Table:
     made_by = f"{model.agent}, child {model.iteration}.{model.generation}.{model.child}, seed {model.seed}"
     chain = " ← ".join(f"{task or 'root'} {short(ancestor)}" for task, ancestor in model.ancestors)
@@ -191,9 +206,10 @@ def _facts(model: ModelDescription) -> Table:
     if model.parent is not None:
         table.add_row("made by", made_by)
         table.add_row("parent", chain or f"{short(model.parent)}, retired")
-        table.add_row("mutations", ", ".join(model.mutations) or "none")
+        table.add_row("mutations", _mutations(model.mutations))
         table.add_row("validation", f"{percent(model.quality)} %")
-        table.add_row("trained on", plural(model.samples, "image"))
+        spent = f"{plural(model.samples, 'image')}, {human(model.train_flops)} FLOPs"
+        table.add_row("trained on", spent)
     sizes = f"{human(model.num_params)}, accounted {human(model.accounted_params)}"
     table.add_row("parameters", sizes)
     table.add_row("FLOPs per image", human(model.flops))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -37,6 +38,11 @@ class AbstractScore(ABC):
         """`quality` (validation accuracy in [0, 1]) times the factor."""
         return quality * self.factor(cost)
 
-    def bar(self, target: float, cost: Cost) -> float:
-        """The least quality whose score reaches `target`, a hair below it to survive rounding."""
-        return target / self.factor(cost) * (1.0 - 1e-12)
+    def bar(self, target: float, cost: Cost, *, strict: bool = False) -> float:
+        """The least quality whose score reaches `target`, or exceeds it when `strict`.
+
+        A hair beside the exact value, which rounding can miss; qualities are fractions of at most
+        some thousands of images, so nothing lies between.
+        """
+        exact = target / self.factor(cost)
+        return max(exact * (1.0 + 1e-12), sys.float_info.min) if strict else exact * (1.0 - 1e-12)

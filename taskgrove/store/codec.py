@@ -12,6 +12,7 @@ from taskgrove.domain.errors import BadValueError, StoreCorruptError, StoreForma
 from taskgrove.domain.ids import CommitId
 from taskgrove.domain.records import (
     AddEvaluation,
+    AddMetrics,
     AddRoot,
     AddTask,
     BeginIteration,
@@ -30,6 +31,7 @@ KINDS: Mapping[str, type[Operation]] = {
     "finish_child": FinishChild,
     "end_iteration": EndIteration,
     "add_evaluation": AddEvaluation,
+    "add_metrics": AddMetrics,
 }
 """Operations by the name under which they are stored; append-only."""
 

@@ -11,7 +11,7 @@ from taskgrove.store.base import AbstractBackend
 
 HEADER = "taskgrove.json"
 FORMAT = "taskgrove"
-VERSION = 1
+VERSION = 2
 _TRIES = 8
 
 

@@ -6,6 +6,7 @@ from taskgrove.domain.errors import CommitRefusedError, DuplicateNameError, Unkn
 from taskgrove.domain.ids import AgentName, ModelId, TaskName
 from taskgrove.domain.records import (
     AddEvaluation,
+    AddMetrics,
     AddRoot,
     AddTask,
     BeginIteration,
@@ -47,6 +48,8 @@ def validate(state: State, operation: Operation) -> None:
             _end(state, operation)
         case AddEvaluation(evaluation=evaluation):
             _evaluation(state, evaluation)
+        case AddMetrics():
+            _metrics(state, operation)
 
 
 def _require(condition: bool, otherwise: str) -> None:
@@ -87,8 +90,7 @@ def _start(state: State, start: StartExperiment) -> None:
 
 
 def _begin(state: State, begin: BeginIteration) -> None:
-    if begin.experiment not in state.view.experiments:
-        raise UnknownNameError.of("experiment", begin.experiment, state.view.experiments)
+    _known(state, begin.experiment)
     state.view.task(begin.task)
     due = state.view.iterations.get(begin.task, 0)
     _require(
@@ -166,3 +168,24 @@ def _evaluation(state: State, evaluation: Evaluation) -> None:
         f"Model {evaluation.model[:12]!r} is not live, so its accuracy on {evaluation.split!r} cannot be "
         "recorded; it has probably been replaced since.",
     )
+
+
+def _metrics(state: State, metrics: AddMetrics) -> None:
+    _known(state, metrics.experiment)
+    state.view.task(metrics.task)
+    due = state.unmeasured.get(metrics.task)
+    _require(
+        due == (metrics.experiment, metrics.iteration),
+        f"Metrics after iteration {metrics.iteration} of task {metrics.task!r} by experiment "
+        f"{metrics.experiment!r} are not due: {_what_is(due)}. They are recorded once, after the iteration "
+        "has ended and before the next one ends.",
+    )
+
+
+def _what_is(due: tuple[str, int] | None) -> str:
+    return "none are" if due is None else f"those after iteration {due[1]} by {due[0]!r} are"
+
+
+def _known(state: State, experiment: str) -> None:
+    if experiment not in state.view.experiments:
+        raise UnknownNameError.of("experiment", experiment, state.view.experiments)

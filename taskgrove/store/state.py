@@ -9,6 +9,7 @@ from typing import TypeVar
 from taskgrove.domain.ids import AgentName, ModelId, TaskName
 from taskgrove.domain.records import (
     AddEvaluation,
+    AddMetrics,
     AddRoot,
     AddTask,
     BeginIteration,
@@ -16,10 +17,10 @@ from taskgrove.domain.records import (
     EndIteration,
     Evaluation,
     FinishChild,
-    Operation,
     StartExperiment,
 )
 from taskgrove.domain.view import SystemView
+from taskgrove.store.spent import Spent
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -54,30 +55,38 @@ class State:
         head: sha256 of the newest record's bytes; "" for an empty log.
         evaluations: Accuracies that agents never see, by model and split.
         open: The open iteration of each task that has one.
+        spent: What each experiment has cost so far.
+        unmeasured: Experiment and number of each task's newest finished iteration, until the metrics
+            after it are recorded.
     """
 
     view: SystemView = field(default_factory=SystemView)
     head: str = ""
     evaluations: Mapping[ModelId, Mapping[str, Evaluation]] = field(default_factory=dict)
     open: Mapping[TaskName, OpenIteration] = field(default_factory=dict)
+    spent: Mapping[str, Spent] = field(default_factory=dict)
+    unmeasured: Mapping[TaskName, tuple[str, int]] = field(default_factory=dict)
 
 
 def apply(state: State, commit: Commit) -> State:
     """The state after a valid commit; `head` is left to who knows the record's bytes."""
-    after = _operated(state, commit.operation, commit.number)
+    after = _operated(state, commit)
     return replace(after, view=replace(after.view, number=commit.number))
 
 
-def _operated(state: State, operation: Operation, number: int) -> State:
+def _operated(state: State, commit: Commit) -> State:
+    operation = commit.operation
     match operation:
         case BeginIteration():
-            return _begin(state, operation, number)
+            return _begin(state, operation, commit.number)
         case FinishChild():
-            return _finish(state, operation)
+            return _spend(_finish(state, operation), operation, commit.seconds)
         case EndIteration():
             return _end(state, operation)
         case AddEvaluation():
             return _evaluated(state, operation.evaluation)
+        case AddMetrics():
+            return replace(state, unmeasured=_without(state.unmeasured, {operation.task}))
         case AddRoot() | AddTask() | StartExperiment():
             return replace(state, view=_arrived(state.view, operation))
 
@@ -125,6 +134,11 @@ def _finish(state: State, child: FinishChild) -> State:
     return replace(state, view=view, open=_with(state.open, task, opened))
 
 
+def _spend(state: State, child: FinishChild, seconds: Mapping[str, float]) -> State:
+    spent = state.spent.get(child.experiment, Spent()).plus(child, seconds)
+    return replace(state, spent=_with(state.spent, child.experiment, spent))
+
+
 def _end(state: State, end: EndIteration) -> State:
     view, task = _close(state.view, end.task, keep=end.best), end.task
     if end.best is not None:
@@ -136,7 +150,12 @@ def _end(state: State, end: EndIteration) -> State:
         iterations=_with(view.iterations, task, end.iteration + 1),
         progress=_with(view.progress, end.experiment, done),
     )
-    return replace(state, view=view, open=_without(state.open, {task}))
+    return replace(
+        state,
+        view=view,
+        open=_without(state.open, {task}),
+        unmeasured=_with(state.unmeasured, task, (end.experiment, end.iteration)),
+    )
 
 
 def _close(view: SystemView, task: TaskName, keep: ModelId | None) -> SystemView:

@@ -15,13 +15,19 @@ RESOLUTION = "data.resolution"
 _DELTAS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 _DELTA_NAMES = ("data.brightness", "data.contrast", "data.saturation", "data.hue", "data.quality")
 
-PREPROCESS_SPACE = Space(
+
+def _space(area: tuple[Choice, Choice, Choice], quality: tuple[float, ...]) -> Space:
+    deltas = dict.fromkeys(_DELTA_NAMES, _DELTAS) | {"data.quality": quality}
+    return Space((*area, *(Choice(name=name, values=v, default=0.0) for name, v in deltas.items())))
+
+
+MU2NET_PLUS_PREPROCESS = _space(
     (
         Choice(name="data.area_min", values=(0.05, 0.5, 0.95, 1.0), default=1.0),
         Choice(name="data.aspect_min", values=(0.5, 0.75, 1.0), default=1.0),
         Choice(name="data.flip", values=(False, True), default=False, ordered=False),
-        *(Choice(name=name, values=_DELTAS, default=0.0) for name in _DELTA_NAMES),
-    )
+    ),
+    _DELTAS,
 )
 """Preprocessing in Table 1 of µ2Net+ (Gesmundo, 2022), with its defaults: nothing random.
 
@@ -29,6 +35,18 @@ PREPROCESS_SPACE = Space(
 mirrors; the others are the largest deviation of brightness, contrast, saturation, hue and JPEG
 quality.
 """
+
+MUNET_PREPROCESS = _space(
+    (
+        Choice(name="data.area_min", values=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0), default=0.05),
+        Choice(name="data.aspect_min", values=(0.25, 0.5, 0.75, 1.0), default=0.75),
+        Choice(name="data.flip", values=(False, True), default=True, ordered=False),
+    ),
+    (0.0,),
+)
+"""Preprocessing of muNet (Gesmundo & Dean, 2022a), §3, and of µ2Net, which begin with a crop and a
+flip, as recommended for natural images; no change of JPEG quality. The defaults of the crop are
+those of the authors' notebooks."""
 
 
 def train_batch(images_u8: Tensor, hparams: Hparams, generator: torch.Generator) -> Tensor:
@@ -38,7 +56,7 @@ def train_batch(images_u8: Tensor, hparams: Hparams, generator: torch.Generator)
 
     Args:
         images_u8: (B, H, W, C) uint8, C 1 or 3, on any device.
-        hparams: With `data.resolution` (S); missing ones have the default of `PREPROCESS_SPACE`.
+        hparams: With `data.resolution` (S); missing ones have the default of µ2Net+.
         generator: Equal states give equal batches.
 
     Returns:
@@ -109,4 +127,4 @@ def _resolution(hparams: Hparams) -> int:
 
 
 def _number(hparams: Hparams, name: str) -> float:
-    return float(hparams.get(name, PREPROCESS_SPACE[name].default))
+    return float(hparams.get(name, MU2NET_PLUS_PREPROCESS[name].default))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from taskgrove.backbones.assemble import assemble, split
 from taskgrove.backbones.base import AbstractFamily
-from taskgrove.domain.errors import BadValueError, UnknownNameError
+from taskgrove.domain.errors import BadValueError, UnknownNameError, WeightsError
 from taskgrove.domain.ids import SlotName
 from taskgrove.domain.layout import AbstractLayout, Role, Slot
 
@@ -198,6 +199,18 @@ class FamilySuite:
                 other = layout.slot(slot.name, hparams, NUM_CLASSES)
                 resized = family.resize(other, tensors)
                 assert {n: tuple(t.shape) for n, t in resized.items()} == dict(other.shapes)
+
+    def test_written_weights_are_read_back_without_the_head(
+        self, family: AbstractFamily, member: str, components: Components, tmp_path: Path
+    ) -> None:
+        try:
+            written = family.write_weights(components, member)
+        except WeightsError as error:
+            pytest.skip(str(error))
+        (tmp_path / "root.safetensors").write_bytes(written)
+        read = family.read_weights(tmp_path / "root.safetensors", member)
+        assert list(read) == list(components)[:-1]
+        assert all(same(tensors, components[name]) for name, tensors in read.items())
 
     def test_a_slot_of_one_shape_is_not_resized(
         self, family: AbstractFamily, slots: tuple[Slot, ...], components: Components

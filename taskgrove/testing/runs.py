@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import process_time
 
 from taskgrove.agents.methods.mu2net_plus import Mu2NetPlus, Mu2NetPlusOptions
 from taskgrove.coordinator.base import AbstractExecutor, Observe, Work
@@ -20,7 +21,8 @@ from taskgrove.testing.layouts import TINY, tiny_equipment
 from taskgrove.trainer.fake import FakeTrainer
 
 A, B = TaskName("a"), TaskName("b")
-SMALL = Mu2NetPlusOptions(generations=2, children=2)
+GENERATIONS, CHILDREN = 2, 2
+SMALL = Mu2NetPlusOptions(generations=GENERATIONS, children=CHILDREN)
 
 
 class Interrupted(BaseException):
@@ -55,6 +57,7 @@ def grow(
     fails: Callable[[TrainJob], bool] = lambda _: False,
     before_training: Callable[[TrainJob], None] = lambda _: None,
     before_testing: Callable[[EvaluateJob], None] = lambda _: None,
+    clock: Callable[[], float] = process_time,
 ) -> SystemView:
     """Carry out what is left of a run.
 
@@ -66,6 +69,7 @@ def grow(
         fails: Which children diverge.
         before_training: Called with every job; may raise.
         before_testing: Called before every test; may raise.
+        clock: Of the device.
     """
     trainer = FakeTrainer(store, TINY, fails)
 
@@ -77,7 +81,7 @@ def grow(
         before_testing(job)
         return trainer.evaluate(job)
 
-    work = Work(train=train, evaluate=evaluate)
+    work = Work(train=train, evaluate=evaluate, clock=clock)
     return Coordinator(store, run, executor or InlineExecutor(), work, observe).grow()
 
 

@@ -9,6 +9,7 @@ from taskgrove.domain.ids import AgentName, CommitId, ComponentId, ModelId, Slot
 from taskgrove.domain.jobs import JobFailed, TrainResult
 from taskgrove.domain.records import (
     AddEvaluation,
+    AddMetrics,
     AddRoot,
     AddTask,
     BeginIteration,
@@ -144,8 +145,14 @@ def evaluate(model: Model, split: str = "test") -> Step:
     )
 
 
+def measure(task: str, iteration: int = 0) -> Step:
+    """The system is measured after an iteration."""
+    values = {"mean_test_accuracy": 0.75, "tasks": 1.0}
+    return Step(AddMetrics(experiment=EXPERIMENT, task=TaskName(task), iteration=iteration, values=values))
+
+
 def life(tasks: Sequence[str] = ("a", "b"), iterations: int = 2) -> tuple[Step, ...]:
-    """A whole life: per iteration two children are accepted, one is rejected and one fails."""
+    """A whole life: per iteration two children are accepted, one is rejected and one fails; then tests."""
     first, root = add_root()
     steps = [first, *(add_task(task, f"data of {task}".encode()) for task in tasks), start(tasks, iterations)]
     bests = dict.fromkeys(tasks, root)
@@ -156,7 +163,7 @@ def life(tasks: Sequence[str] = ("a", "b"), iterations: int = 2) -> tuple[Step, 
             two, bests[task] = accept(child, task, iteration, 1)
             steps += [begin(task, iteration), one, reject(parent, task, iteration, 2), two]
             steps += [reject(child, task, iteration, 3, failed=True), end(task, bests[task].id, iteration)]
-            steps.append(evaluate(bests[task]))
+            steps += [evaluate(bests[task]), measure(task, iteration)]
     return tuple(steps)
 
 
@@ -170,7 +177,7 @@ def _finished(parent: ModelId, task: str, iteration: int, child: int) -> FinishC
         child=child,
         seed=child,
         parent=parent,
-        mutations=("clone:body",),
+        mutations={"clone:body": 0.2},
         score=0.5,
         result=TrainResult(
             quality=0.5,
@@ -180,5 +187,6 @@ def _finished(parent: ModelId, task: str, iteration: int, child: int) -> FinishC
             accuracies=(0.5,),
             samples=8,
             val_samples=2,
+            flops=80,
         ),
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
 
+from taskgrove.coordinator.metrics import TEST, metrics
 from taskgrove.domain.ids import AgentName, BlobId, CommitId, ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.jobs import JobFailed, TrainResult
 from taskgrove.domain.records import (
     AddEvaluation,
+    AddMetrics,
     AddRoot,
     AddTask,
     BeginIteration,
@@ -26,16 +28,20 @@ from taskgrove.domain.records import (
     identified,
 )
 from taskgrove.domain.view import SystemView
+from taskgrove.store.state import State, apply
 
 Evaluations = Mapping[ModelId, Mapping[str, Evaluation]]
 
 _SIZES = {"embedding": 147_648, "cls": 192, "pos": 960, "block": 444_864, "adapter": 12_896, "norm": 384}
+_FLOPS = {"embedding": 300_000, "block": 4_800_000, "adapter": 140_000}
 _ROOT_SLOTS = ("embedding", "cls", "pos", "block_0", "block_1", "block_2", "norm", "head")
-_AGENT, _EXPERIMENT, _START = AgentName("mu2net_plus"), "synthetic", 1_700_000_000.0
+_AGENT, _START = AgentName("mu2net_plus"), 1_700_000_000.0
+_SAMPLES = 3_200
+_SECONDS = {"train": 20.0, "device": 35.0}
 
 
 def synthetic_system(
-    num_tasks: int, seed: int = 0, *, iterations: int = 2, children: int = 4
+    num_tasks: int, seed: int = 0, *, iterations: int = 2, children: int = 4, experiments: int = 1
 ) -> tuple[SystemView, tuple[Commit, ...], Evaluations]:
     """A system as µ2Net+ leaves it, and how it came to be; equal arguments give equal systems.
 
@@ -46,17 +52,18 @@ def synthetic_system(
     Args:
         num_tasks: Tasks `task_000`, `task_001`, … in order of arrival.
         seed: Of everything that is drawn.
-        iterations: Task iterations per task.
+        iterations: Task iterations per task and experiment.
         children: Children per task iteration.
+        experiments: One after the other: `synthetic`, `synthetic-2`, …
     """
     grower = _Grower(seed)
     tasks = [grower.add_task(index) for index in range(num_tasks)]
-    grower.start(tasks, iterations)
-    for iteration in range(iterations):
-        for task in tasks:
-            grower.iterate(task, iteration, children)
-    evaluations = {grower.bests[t]: {"test": grower.evaluate(t)} for t in tasks if t in grower.bests}
-    return grower.view(), tuple(grower.history), evaluations
+    for index in range(experiments):
+        grower.start(f"synthetic-{index + 1}" if index else "synthetic", tasks, iterations)
+        for _ in range(iterations):
+            for task in tasks:
+                grower.iterate(task, children)
+    return grower.view, tuple(grower.history), grower.state.evaluations
 
 
 class _Grower:
@@ -65,40 +72,39 @@ class _Grower:
     def __init__(self, seed: int) -> None:
         self.rng = Random(seed)
         self.history: list[Commit] = []
-        self.tasks: dict[TaskName, TaskSpec] = {}
-        self.models: dict[ModelId, Model] = {}
-        self.bests: dict[TaskName, ModelId] = {}
-        self.selections: dict[TaskName, dict[ModelId, int]] = {}
-        self.iterations: dict[TaskName, int] = {}
-        self.experiments: dict[str, StartExperiment] = {}
+        self.state = State()
+        self.experiment = ""
         self.root = identified(
             Model(
                 member="vit-ti3",
                 num_classes=10,
                 components=tuple(_root_component(SlotName(name)) for name in _ROOT_SLOTS),
                 hparams={"opt.lr": 0.01, "data.flip": False, "mu": 0.2},
-                flops=14_800_000,
+                flops=_flops(_ROOT_SLOTS),
             )
         )
-        self.models[self.root.id] = self.root
         self.commit(AddRoot(model=self.root))
+
+    @property
+    def view(self) -> SystemView:
+        return self.state.view
 
     def commit(self, operation: Operation) -> None:
         number = len(self.history)
-        previous = _digest("commit", str(number - 1)) if number else ""
-        self.history.append(
-            Commit(
-                number=number,
-                previous=previous,
-                id=CommitId(f"synthetic-{number}"),
-                time=_START + 30.0 * number,
-                operation=operation,
-            )
+        commit = Commit(
+            number=number,
+            previous=_digest("commit", str(number - 1)) if number else "",
+            id=CommitId(f"synthetic-{number}"),
+            time=_START + 30.0 * number,
+            operation=operation,
+            seconds=_SECONDS if isinstance(operation, FinishChild) else {},
         )
+        self.history.append(commit)
+        self.state = apply(self.state, commit)
 
     def add_task(self, index: int) -> TaskName:
         name = TaskName(f"task_{index:03d}")
-        self.tasks[name] = TaskSpec(
+        task = TaskSpec(
             name=name,
             source=f"synthetic:{index}",
             splits={"train": "train[:80%]", "val": "train[80%:]", "test": "test"},
@@ -107,33 +113,31 @@ class _Grower:
             image_shape=(28, 28, 1),
             fingerprint=_digest("data", name),
         )
-        self.commit(AddTask(task=self.tasks[name]))
+        self.commit(AddTask(task=task))
         return name
 
-    def start(self, tasks: list[TaskName], iterations: int) -> None:
-        operation = StartExperiment(
-            experiment=_EXPERIMENT,
-            digest=_digest("experiment"),
-            spec='{"seed": 0}',
-            iterations=iterations,
-            tasks=tuple(tasks),
+    def start(self, name: str, tasks: list[TaskName], iterations: int) -> None:
+        self.experiment = name
+        self.commit(
+            StartExperiment(
+                experiment=name,
+                digest=_digest("experiment"),
+                spec='{"seed": 0}',
+                iterations=iterations,
+                tasks=tuple(tasks),
+            )
         )
-        self.experiments[_EXPERIMENT] = operation
-        self.commit(operation)
 
-    def iterate(self, task: TaskName, iteration: int, children: int) -> None:
-        self.commit(BeginIteration(experiment=_EXPERIMENT, agent=_AGENT, task=task, iteration=iteration))
-        best = self.models[self.bests[task]] if task in self.bests else None
+    def iterate(self, task: TaskName, children: int) -> None:
+        iteration = self.view.iterations.get(task, 0)
+        self.commit(BeginIteration(experiment=self.experiment, agent=_AGENT, task=task, iteration=iteration))
+        best = self.view.best(task)
         for child in range(children):
             model = self.child(task, iteration, child, best)
             best = model if model is not None else best
-        if best is not None:
-            self.models[best.id] = best
-            self.bests[task] = best.id
-        self.iterations[task] = iteration + 1
         self.commit(
             EndIteration(
-                experiment=_EXPERIMENT,
+                experiment=self.experiment,
                 agent=_AGENT,
                 task=task,
                 iteration=iteration,
@@ -141,18 +145,22 @@ class _Grower:
                 score=best.quality * 0.98 if best else None,
             )
         )
+        if best is not None and best.id not in self.state.evaluations:
+            self.commit(AddEvaluation(evaluation=_evaluation(task, best)))
+        values = metrics(self.state, self.experiment)
+        operation = AddMetrics(experiment=self.experiment, task=task, iteration=iteration, values=values)
+        self.commit(operation)
 
     def child(self, task: TaskName, iteration: int, child: int, best: Model | None) -> Model | None:
         """Finish one child; the model when it was accepted."""
-        parent = best or self.models[self.rng.choice([self.root.id, *self.bests.values()][-6:])]
-        chosen = self.selections.setdefault(task, {})
-        chosen[parent.id] = chosen.get(parent.id, 0) + 1
+        others = [self.root.id, *self.view.bests.values()][-6:]
+        parent = best or self.view.models[self.rng.choice(others)]
         model = self.offspring(parent, task, iteration, child)
         failed = self.rng.random() < 0.08
         accepted = not failed and (best is None or model.quality > best.quality)
         self.commit(
             FinishChild(
-                experiment=_EXPERIMENT,
+                experiment=self.experiment,
                 agent=_AGENT,
                 task=task,
                 iteration=iteration,
@@ -163,7 +171,7 @@ class _Grower:
                 mutations=model.mutations,
                 score=None if failed else model.quality * 0.98,
                 model=model if accepted else None,
-                result=None if failed else _result(model.quality),
+                result=None if failed else _result(model),
                 failure=JobFailed(kind="diverged", text="The loss is NaN.", seed=7) if failed else None,
             )
         )
@@ -190,7 +198,7 @@ class _Grower:
             replace(
                 parent,
                 task=task,
-                num_classes=self.tasks[task].num_classes,
+                num_classes=self.view.task(task).num_classes,
                 components=tuple(parts),
                 hparams={**parent.hparams, "opt.lr": lr},
                 mu={**parent.mu, "hp:opt.lr": self.rng.choice((0.18, 0.2, 0.22))},
@@ -200,34 +208,12 @@ class _Grower:
                 generation=1,
                 child=child,
                 seed=seed,
-                mutations=tuple(mutations),
+                mutations=dict.fromkeys(mutations, 0.2),
                 quality=min(quality + self.rng.uniform(-0.03, 0.06), 0.999),
-                samples=3_200,
+                flops=_flops([str(c.slot) for c in parts]),
+                samples=_SAMPLES,
+                train_flops=3 * parent.flops * _SAMPLES,
             )
-        )
-
-    def evaluate(self, task: TaskName) -> Evaluation:
-        model = self.models[self.bests[task]]
-        accuracy = max(model.quality - self.rng.uniform(0.0, 0.03), 0.0)
-        evaluation = Evaluation(model=model.id, task=task, split="test", accuracy=accuracy, num_samples=300)
-        self.commit(AddEvaluation(evaluation=evaluation))
-        return evaluation
-
-    def view(self) -> SystemView:
-        live = {self.root.id, *self.bests.values()}
-        return SystemView(
-            number=len(self.history) - 1,
-            tasks=self.tasks,
-            models={id: model for id, model in self.models.items() if id in live},
-            roots=(self.root.id,),
-            bests=self.bests,
-            selections={
-                task: {id: count for id, count in chosen.items() if id in live}
-                for task, chosen in self.selections.items()
-            },
-            iterations=self.iterations,
-            progress={_EXPERIMENT: self.iterations} if self.iterations else {},
-            experiments=self.experiments,
         )
 
 
@@ -235,8 +221,16 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()
 
 
+def _kind(slot: str) -> str:
+    return slot.split("_")[0]
+
+
+def _flops(slots: Iterable[str]) -> int:
+    return sum(_FLOPS.get(_kind(slot), 1_000) for slot in slots)
+
+
 def _root_component(slot: SlotName) -> Component:
-    kind = str(slot).split("_")[0]
+    kind = _kind(slot)
     return Component(
         slot=slot,
         kind=kind,
@@ -257,13 +251,20 @@ def _trained(component: Component, task: TaskName, seed: int) -> Component:
     )
 
 
-def _result(quality: float) -> TrainResult:
+def _evaluation(task: TaskName, model: Model) -> Evaluation:
+    accuracy = max(model.quality - Random(f"test {model.id}").uniform(0.0, 0.03), 0.0)
+    return Evaluation(model=model.id, task=task, split=TEST, accuracy=accuracy, num_samples=300)
+
+
+def _result(model: Model) -> TrainResult:
+    quality = model.quality
     return TrainResult(
         quality=quality,
         best_cycle=4,
         trained={},
         losses=(2.0, 1.0, 0.7, 0.5),
         accuracies=(quality - 0.2, quality - 0.1, quality - 0.05, quality),
-        samples=3_200,
+        samples=model.samples,
         val_samples=200,
+        flops=model.train_flops,
     )

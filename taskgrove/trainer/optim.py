@@ -1,55 +1,120 @@
-"""The optimiser of every child: SGD with momentum, warm-up and cosine decay, clipped gradients.
+"""The optimiser of every child: SGD with momentum, a learning rate schedule, clipped gradients.
 
 muNet to µ2Net+ all use it (001 §3; 000 Table 1): global-norm clip 1.0 over the trainable
-gradients, no weight decay, schedules that restart with each child.
+gradients, no weight decay, schedules that begin anew with each child.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.hparams import Choice, Hparams, Space
 
 CLIP_NORM = 1.0
 
-OPTIMIZER_SPACE = Space(
+_LR = Choice(
+    name="opt.lr",
+    values=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    default=0.01,
+)
+_NESTEROV = Choice(name="opt.nesterov", values=(False, True), default=False)
+_SCHEDULES = ("constant", "cosine", "restarts")
+
+MU2NET_PLUS_OPTIMIZER = Space(
     (
-        Choice(
-            name="opt.lr",
-            values=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
-            default=0.01,
-        ),
+        _LR,
+        Choice(name="opt.schedule", values=("cosine",), default="cosine"),
         Choice(name="opt.warmup", values=(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3), default=0.1),
         Choice(
             name="opt.momentum",
             values=(0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99),
             default=0.9,
         ),
-        Choice(name="opt.nesterov", values=(False, True), default=False),
+        _NESTEROV,
     )
 )
 """µ2Net+ (Gesmundo, 2022), Table 1, optimiser hyperparameters with their defaults."""
 
+MU2NET_OPTIMIZER = Space(
+    (
+        _LR,
+        Choice(name="opt.schedule", values=("cosine",), default="cosine"),
+        Choice(name="opt.warmup", values=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3), default=0.1),
+        Choice(name="opt.momentum", values=(0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99), default=0.9),
+        _NESTEROV,
+    )
+)
+"""µ2Net: the same table without what it marks as added by µ2Net+."""
 
-def learning_rate(step: int, num_steps: int, peak: float, warmup: float) -> float:
-    """Learning rate of a step: linear from 0 over `warmup * num_steps` steps, then cosine to 0.
+MUNET_OPTIMIZER = Space(
+    (
+        _LR,
+        Choice(name="opt.schedule", values=_SCHEDULES, default="cosine", ordered=False),
+        Choice(name="opt.warmup", values=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4), default=0.1),
+        Choice(name="opt.momentum", values=(0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99), default=0.9),
+        _NESTEROV,
+    )
+)
+"""muNet (Gesmundo & Dean, 2022a), §3."""
 
-    The step at which it would be exactly 0 is left out, since it would change nothing.
 
-    Args:
-        step: From 0.
-        num_steps: Of the child's whole training.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningRate:
+    """The learning rate of every step of a child.
+
+    `cosine`: linear from 0 over the warm-up, then half a cosine to 0, over the whole training.
+    `restarts`: that shape once per train cycle. `constant`: half the peak throughout, the mean of
+    a cosine. The papers name the schedules; their shapes are the authors' notebooks'.
+
+    Attributes:
         peak: `opt.lr`.
-        warmup: `opt.warmup`, a ratio.
+        warmup: `opt.warmup`, the warm-up's part of the schedule.
+        schedule: `opt.schedule`.
+        num_steps: Of the child's whole training.
+        steps_per_cycle: Of a train cycle.
     """
-    warm = int(warmup * num_steps)
-    if step < warm:
-        return peak * (step + 1) / (warm + 1)
-    return peak * 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(num_steps - warm, 1)))
+
+    peak: float
+    warmup: float
+    schedule: str
+    num_steps: int
+    steps_per_cycle: int
+
+    def __post_init__(self) -> None:
+        if self.schedule not in _SCHEDULES:
+            raise BadValueError(f"opt.schedule must be one of {_SCHEDULES}, got {self.schedule!r}.")
+
+    @classmethod
+    def of(cls, hparams: Hparams, num_steps: int, steps_per_cycle: int) -> LearningRate:
+        """The schedule that `opt.*` asks for."""
+        return cls(
+            peak=float(hparams["opt.lr"]),
+            warmup=float(hparams["opt.warmup"]),
+            schedule=str(hparams["opt.schedule"]),
+            num_steps=num_steps,
+            steps_per_cycle=steps_per_cycle,
+        )
+
+    def at(self, step: int) -> float:
+        """The rate of a step, counted from 0."""
+        if self.schedule == "constant":
+            return 0.5 * self.peak
+        if self.schedule == "restarts":
+            return self._cosine(step % self.steps_per_cycle, self.steps_per_cycle)
+        return self._cosine(step, self.num_steps)
+
+    def _cosine(self, step: int, num_steps: int) -> float:
+        """The step at which it would be exactly 0 is left out, since it would change nothing."""
+        warm = int(self.warmup * num_steps)
+        if step < warm:
+            return self.peak * (step + 1) / (warm + 1)
+        return self.peak * 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(num_steps - warm, 1)))
 
 
 class Optimizer:
@@ -59,7 +124,7 @@ class Optimizer:
         parameters: float32 master weights that receive gradients.
         momentum: Buffers to continue with, one per parameter; None starts at zero.
         hparams: `opt.*`.
-        num_steps: Of the child's whole training.
+        rate: Of every step.
     """
 
     def __init__(
@@ -67,16 +132,14 @@ class Optimizer:
         parameters: Sequence[nn.Parameter],
         momentum: Sequence[Tensor | None],
         hparams: Hparams,
-        num_steps: int,
+        rate: LearningRate,
     ) -> None:
         self._parameters = list(parameters)
-        self._num_steps = num_steps
-        self._peak = float(hparams["opt.lr"])
-        self._warmup = float(hparams["opt.warmup"])
+        self._rate = rate
         self._step = 0
         self._sgd = torch.optim.SGD(
             self._parameters,
-            lr=self._peak,
+            lr=rate.peak,
             momentum=float(hparams["opt.momentum"]),
             nesterov=bool(hparams["opt.nesterov"]),
             fused=True,
@@ -87,9 +150,8 @@ class Optimizer:
 
     def step(self) -> None:
         """Clip the gradients that backward left, update the parameters, forget the gradients."""
-        lr = learning_rate(self._step, self._num_steps, self._peak, self._warmup)
         for group in self._sgd.param_groups:
-            group["lr"] = lr
+            group["lr"] = self._rate.at(self._step)
         nn.utils.clip_grad_norm_(self._parameters, CLIP_NORM)
         self._sgd.step()
         self._sgd.zero_grad(set_to_none=True)

@@ -26,6 +26,7 @@ from taskgrove.domain.jobs import (
     TrainJob,
     TrainResult,
 )
+from taskgrove.domain.layout import training_flops
 from taskgrove.domain.records import Evaluation
 from taskgrove.domain.seeds import derive
 from taskgrove.store.store import Store
@@ -69,7 +70,13 @@ class Trainer(AbstractTrainer):
     def train(self, job: TrainJob) -> Outcome:
         torch.set_num_threads(job.config.threads)
         try:
-            network = self._assemble(job)
+            return self._trained(job)
+        except RuntimeError as error:
+            return JobFailed(kind=_kind_of(error), text=str(error).splitlines()[0], seed=job.seed)
+
+    def _trained(self, job: TrainJob) -> Outcome:
+        network = self._assemble(job)
+        try:
             done = train_network(
                 network,
                 self._momentum(job),
@@ -78,11 +85,16 @@ class Trainer(AbstractTrainer):
                 job.config,
                 job.seed,
                 partial(self._tick, job),
+                strict=job.strict,
             )
         except DivergedError as error:
-            return JobFailed(kind="diverged", text=f"Training diverged: {error}.", seed=job.seed)
-        except RuntimeError as error:
-            return JobFailed(kind=_kind_of(error), text=str(error).splitlines()[0], seed=job.seed)
+            return JobFailed(
+                kind="diverged",
+                text=f"Training diverged: {error}.",
+                seed=job.seed,
+                samples=error.samples,
+                flops=_flops_spent(job, network, error.samples, error.validated),
+            )
         return self._result(job, network, done)
 
     def evaluate(self, job: EvaluateJob) -> Evaluation:
@@ -180,6 +192,7 @@ class Trainer(AbstractTrainer):
             accuracies=done.accuracies,
             samples=done.samples,
             val_samples=done.val_samples,
+            flops=_flops_spent(job, network, done.samples, done.val_samples * len(done.accuracies)),
         )
 
     def _write(self, network: Network, done: Trajectory) -> Mapping[SlotName, Trained]:
@@ -195,6 +208,12 @@ class Trainer(AbstractTrainer):
 
     def _read_blob(self, blob: BlobId) -> dict[str, Tensor]:
         return unpack(self._store.get_blob(blob))
+
+
+def _flops_spent(job: TrainJob, network: Network, samples: int, validated: int) -> int:
+    """Of all steps and validations, in closed form."""
+    per_sample = training_flops([(slot, slot.name in network.trainable) for slot in network.slots])
+    return samples * per_sample + job.flops * validated
 
 
 def _kind_of(error: RuntimeError) -> str:

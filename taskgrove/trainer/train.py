@@ -20,11 +20,22 @@ from taskgrove.domain.ids import SlotName
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.tasks.preprocess import train_batch
 from taskgrove.trainer.evaluate import num_correct
-from taskgrove.trainer.optim import Optimizer
+from taskgrove.trainer.optim import LearningRate, Optimizer
 
 
 class DivergedError(Exception):
-    """A loss or a logit is not finite."""
+    """A loss or a logit is not finite.
+
+    Args:
+        text: What has happened.
+        samples: Training images used until then.
+        validated: Images of all finished validations together.
+    """
+
+    def __init__(self, text: str, *, samples: int = 0, validated: int = 0) -> None:
+        super().__init__(text)
+        self.samples = samples
+        self.validated = validated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +54,7 @@ class Trajectory:
 
     Attributes:
         parameters, momentum: Tensors of the trainable slots at the best validation.
-        quality: Accuracy there; the newest of equals.
+        quality: Accuracy there.
         best_cycle: From 1.
     """
 
@@ -96,6 +107,8 @@ def train_network(
     config: TrainConfig,
     seed: int,
     watch: Callable[[int, float], None] = lambda _, __: None,
+    *,
+    strict: bool = False,
 ) -> Trajectory:
     """Train the network's trainable slots in place.
 
@@ -107,6 +120,7 @@ def train_network(
         config: Budget and precision.
         seed: Of data order and augmentation.
         watch: Told after every cycle, from 1, with its validation accuracy.
+        strict: Of versions of equal accuracy keep the first instead of the newest.
 
     Raises:
         DivergedError: A loss or a logit became NaN or infinite.
@@ -117,10 +131,11 @@ def train_network(
     names.sort()
     parameters = [network.tensors(slot)[name] for slot, name in names]
     buffers = [momentum[slot][name] if slot in momentum else None for slot, name in names]
-    optimizer = Optimizer(parameters, buffers, hparams, schedule.num_steps)
+    rate = LearningRate.of(hparams, schedule.num_steps, schedule.steps_per_cycle)
+    optimizer = Optimizer(parameters, buffers, hparams, rate)
     order = batches(len(data.train_labels), schedule.batch, torch.Generator().manual_seed(seed))
     augment = torch.Generator(device=data.train_images.device).manual_seed(seed)
-    keeper = Keeper(network, optimizer)
+    keeper = Keeper(network, optimizer, strict=strict)
     losses: list[float] = []
     for cycle in range(1, schedule.cycles + 1):
         total = torch.zeros((), device=data.train_images.device)
@@ -133,8 +148,17 @@ def train_network(
             total += loss.detach()
         losses.append(float(total) / schedule.steps_per_cycle)
         if not math.isfinite(losses[-1]):
-            raise DivergedError(f"the training loss became {losses[-1]} in cycle {cycle}")
-        keeper.validate(cycle, data, hparams, dtype)
+            raise DivergedError(
+                f"the training loss became {losses[-1]} in cycle {cycle}",
+                samples=cycle * schedule.steps_per_cycle * schedule.batch,
+                validated=(cycle - 1) * len(data.val_labels),
+            )
+        if not keeper.validate(cycle, data, hparams, dtype):
+            raise DivergedError(
+                f"a logit was not finite at the validation after cycle {cycle}",
+                samples=cycle * schedule.steps_per_cycle * schedule.batch,
+                validated=cycle * len(data.val_labels),
+            )
         watch(cycle, keeper.accuracies[-1])
     return keeper.trajectory(tuple(losses), schedule.num_steps * schedule.batch, len(data.val_labels))
 
@@ -142,24 +166,30 @@ def train_network(
 class Keeper:
     """Validates after each cycle and keeps a copy of the best version."""
 
-    def __init__(self, network: Network, optimizer: Optimizer) -> None:
+    def __init__(self, network: Network, optimizer: Optimizer, *, strict: bool) -> None:
         self._network = network
+        self._strict = strict
         self._optimizer = optimizer
         self._parameters: dict[SlotName, Tensors] = {}
         self._momentum: dict[SlotName, Tensors] = {}
         self._best_cycle = 0
         self.accuracies: list[float] = []
 
-    def validate(self, cycle: int, data: Resident, hparams: Hparams, dtype: torch.dtype) -> None:
-        """Measure the network as it is; keep it when it is at least as good as the best so far."""
+    def validate(self, cycle: int, data: Resident, hparams: Hparams, dtype: torch.dtype) -> bool:
+        """Measure the network as it is; keep it when it is as good as the best so far, or better.
+
+        False when a logit is not finite.
+        """
         correct = num_correct(self._network, data.val_images, data.val_labels, hparams, dtype)
         if correct is None:
-            raise DivergedError(f"a logit was not finite at the validation after cycle {cycle}")
+            return False
         accuracy = correct / len(data.val_labels)
-        if accuracy >= max(self.accuracies, default=0.0):
+        best = max(self.accuracies, default=-1.0)
+        if accuracy > best or (accuracy == best and not self._strict):
             self._best_cycle = cycle
             self._copy()
         self.accuracies.append(accuracy)
+        return True
 
     def _copy(self) -> None:
         trainable = self._network.trainable

@@ -47,12 +47,13 @@ def flipped(place: int) -> Harm:
     return lambda data: data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :]
 
 
-def of_version_2(data: bytes) -> bytes:
-    return json.dumps(json.loads(data) | {"version": 2}).encode()
+def of_version(version: int) -> Harm:
+    """The header of a store that another version wrote."""
+    return lambda data: json.dumps(json.loads(data) | {"version": version}).encode()
 
 
 EVERYTHING = (*READING, *WRITING)
-RECORD, NEWEST, BLOB = "000000002.json", "000000006.json", "a component"
+RECORD, NEWEST, BLOB = "000000002.json", "000000007.json", "a component"
 
 
 def header(id: str, harm: Harm, says: str) -> Damage:
@@ -71,7 +72,8 @@ def record(id: str, harm: Harm | None, says: str, found: str, file: str = RECORD
 
 
 DAMAGES = [
-    header("another format version", of_version_2, "version 2.* Use the version that made it"),
+    header("an older format version", of_version(1), "version 1.* Use the version that made it"),
+    header("a newer format version", of_version(3), "version 3.* Use the version that made it"),
     header("header of another program", lambda _: b"{}", "taskgrove.json .*cannot be read.* restore it"),
     header("truncated header", lambda data: data[:20], "taskgrove.json .*cannot be read.* restore it"),
     blob("truncated blob", lambda data: data[:-5], "another sha256"),
@@ -80,8 +82,8 @@ DAMAGES = [
     blob("missing blob", None, "is missing"),
     record("flipped bit in a record", flipped(60), f"{RECORD}: .* checksum", f"Commit 2: .*{RECORD}"),
     record("truncated record", lambda data: data[:99], f"{RECORD}: .* not a record", f"Commit 2: .*{RECORD}"),
-    record("empty newest", lambda _: b"", f"{NEWEST}: .* not a record", f"Commit 6: .*{NEWEST}", NEWEST),
-    record("gap in the log", None, f"{RECORD} is missing", "5 numbers are missing, .* from a backup"),
+    record("empty newest", lambda _: b"", f"{NEWEST}: .* not a record", f"Commit 7: .*{NEWEST}", NEWEST),
+    record("gap in the log", None, f"{RECORD} is missing", "6 numbers are missing, .* from a backup"),
 ]
 
 

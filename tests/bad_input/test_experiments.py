@@ -60,7 +60,13 @@ def case(id: str, prepare: Prepare, names: str, advice: str, kind: str = "bad_va
     return Case(id=id, command=RUN, kind=kind, names=names, advice=advice, prepare=prepare)
 
 
+def variants(text: str) -> Prepare:
+    return after(f'[[variants]]\nname = "v"\n{text}')
+
+
 UNKNOWN = "unknown_name"
+TAKEN = "duplicate_name"
+SEGMENT = '[[segments]]\nname = "s"\n'
 CASES = [
     case("no file", nothing, "x.toml", "Cannot read .* No such file"),
     case("a folder", lambda folder: (folder / "x.toml").mkdir(), "x.toml", "Cannot read .* directory"),
@@ -74,7 +80,7 @@ CASES = [
         "in train.*'batch_size'",
         UNKNOWN,
     ),
-    case("unknown key of a task", after('label = "y"'), "'label'", r"in tasks\[0\].*Known: name", UNKNOWN),
+    case("unknown key of a task", after('label = "y"'), "'label'", r"in tasks\[0\].*Known: .*name", UNKNOWN),
     case("unknown option", toml("children", "kids"), "'kids'", "in agent .*Known: children", UNKNOWN),
     case("unknown agent", toml('"mu2net_plus"', '"net"'), "'net'", "agent named 'net'.* Known: ", UNKNOWN),
     case("unknown root", toml("vit-tiny-test", "vit-tiny"), "'vit-tiny'", "Did you mean 'vit-ti", UNKNOWN),
@@ -102,12 +108,104 @@ CASES = [
     case("out of range", toml("cycles = 1", "cycles = 0"), "train.cycles", "at least 1, got 0"),
     case("scale", after("[score]\nscale = 1.5"), "score.scale", r"in \]0, 1\], got 1.5"),
     case("variable not set", toml("npz:good", "npz:${NO_SUCH_PLACE}/good"), "NO_SUCH_PLACE", "not set"),
+    case("unknown space", after('[space]\nbase = "x"'), "'x'", "search space named 'x'.* Known: ", UNKNOWN),
+    case("unknown score", after('[score]\nform = "x"'), "'x'", "form of score named 'x'.* Known: ", UNKNOWN),
+    case(
+        "idle setting of a score",
+        after('[score]\nform = "quality"\nscale = 0.9'),
+        "score.scale",
+        "means nothing in a score of form 'quality'.*choose another score.form",
+    ),
+    case("budget of nothing", after("[budget]\ncycles = 0"), "budget.cycles", "at least 1, got 0"),
+    case(
+        "budget that iterations cannot share",
+        toml(GOOD, GOOD.replace("iterations = 1", "iterations = 2") + "[budget]\ncycles = 3"),
+        "budget.cycles = 3",
+        "agent.iterations = 2; choose a multiple",
+    ),
+    case(
+        "budget that generations cannot share",
+        toml(GOOD, GOOD.replace("children = 1", "children = 2") + "[budget]\ncycles = 3"),
+        "a budget of 3 train cycles",
+        "Choose budget.cycles = ",
+    ),
+    case(
+        "unknown key of a segment", after(SEGMENT + "root = {}"), "'root'", r"segments\[0\].*Known: ", UNKNOWN
+    ),
+    case("segment named twice", after(SEGMENT + SEGMENT), "s is named", "segments: .* more than once", TAKEN),
+    case("segment without a name", after("[[segments]]\n"), "segments[0]", "needs name"),
+    case(
+        "unknown task of a segment", after(SEGMENT + 'only = ["c"]'), "'c'", "segment 's'.*Known: b", UNKNOWN
+    ),
+    case(
+        "mistake in a segment's agent",
+        after(f'[[segments]]\nname = "r"\n{SEGMENT}agent = {{ method = "net" }}'),
+        "'net'",
+        "exp.s: .*agent named 'net'",
+        UNKNOWN,
+    ),
+    case("variants", variants(""), "variants", "taskgrove compare FILE --out"),
     case(
         "task named twice",
         after('[[tasks]]\nname = "b"\nsource = "npz:good.npz"'),
         "b is named",
         "more than once",
         "duplicate_name",
+    ),
+]
+
+
+COMPARE = "compare x.toml --out grown"
+
+
+def compared(
+    id: str,
+    prepare: Prepare,
+    names: str,
+    advice: str,
+    kind: str = "bad_value",
+    *,
+    options: str = "",
+) -> Case:
+    command = f"{COMPARE} {options}"
+    return Case(id=id, command=command, kind=kind, names=names, advice=advice, prepare=prepare)
+
+
+CASES += [
+    compared("no variants", after(""), "no variants", "taskgrove run FILE --store"),
+    compared("unknown key of a variant", variants("seed = 1"), "'seed'", r"variants\[0\].*Known: ", UNKNOWN),
+    compared("variant named twice", variants('[[variants]]\nname = "v"'), "v is named", "variants: ", TAKEN),
+    compared(
+        "variants of one folder", variants('[[variants]]\nname = "V"'), "'V'", "Name one of them", TAKEN
+    ),
+    compared("variant without letters", variants('[[variants]]\nname = "?"'), "'?'", "one letter or digit"),
+    compared(
+        "unknown variant", variants(""), "'w'", "variant named 'w'.*Known: v", UNKNOWN, options="--only w"
+    ),
+    compared("seed twice", variants(""), "1 is named", "seeds: ", TAKEN, options="--seeds 1,0,1"),
+    compared("no seed", variants(""), "1 and 0", "at least one of each", options='--seeds ""'),
+    compared("no jobs", variants(""), "got 0", "jobs must be at least 1", options="--jobs 0"),
+    compared(
+        "unknown agent of a variant",
+        variants('agent = { method = "net" }'),
+        "'net'",
+        "variant 'v': .*agent named 'net'",
+        UNKNOWN,
+    ),
+    compared(
+        "unknown task in a variant's segment",
+        variants('segments = [{ name = "s", only = ["c"] }]'),
+        "'c'",
+        "variant 'v': segment 's': .*Known: b",
+        UNKNOWN,
+    ),
+    Case(
+        id="folder that is a file",
+        command="compare x.toml --out good.npz",
+        kind="bad_value",
+        names="good.npz",
+        advice="is a file. Choose another path",
+        prepare=variants(""),
     ),
 ]
 
@@ -163,3 +261,22 @@ def test_a_report_that_cannot_be_written_loses_nothing(place: Path) -> None:
     before = snapshot(place)
     done("show grown b")
     assert snapshot(place) == before
+
+
+def test_a_comparison_that_partly_failed_says_so_and_goes_on(place: Path) -> None:
+    variants('[[variants]]\nname = "w"\nroot = { member = "vit-tiny-test", weights = "gone.npz" }')(place)
+    outcome = taskgrove(f"{COMPARE} --json")
+    assert outcome.code == 2
+    assert "1 of the runs failed; the same command tries them again" in outcome.err
+    page = (place / "grown" / "compare.md").read_text(encoding="utf-8")
+    assert "1 of 2 runs finished" in page
+    assert "gone.npz" in page
+    assert done("check grown/v/seed0").endswith("sound.\n")
+
+
+def test_seeds_that_are_no_numbers_are_a_wrong_command_line(place: Path) -> None:
+    variants("")(place)
+    outcome = taskgrove(f"{COMPARE} --seeds one")
+    assert outcome.code == 2
+    assert "'one' is not a list of whole numbers" in outcome.err
+    assert not (place / "grown").exists()

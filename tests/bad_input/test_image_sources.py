@@ -85,7 +85,11 @@ FOLDERS = [
 ]
 SOURCES = [
     source_case(
-        "unknown source", "parquet:x", "unknown_name", "'parquet'", "Known: arrays, folder, glyphs, npz"
+        "unknown source",
+        "parquet:x",
+        "unknown_name",
+        "'parquet'",
+        "Known: arrays, folder, fonts, glyphs, npz",
     ),
     source_case("no colon", "good.npz", "task_data", "'good.npz'", "Did you mean 'npz:good.npz'"),
     source_case("no path", "npz:", "task_data", "path is missing", "behind the colon"),

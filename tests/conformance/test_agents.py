@@ -13,8 +13,11 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.testing.agents import AgentSuite
 from taskgrove.testing.layouts import tiny_equipment
 
-SMALL: dict[str, dict[str, HparamValue]] = {"mu2net_plus": {"generations": 3, "children": 3}}
-"""Options that keep an iteration short."""
+SMALL: dict[str, dict[str, HparamValue]] = {
+    "mu2net_plus": {"generations": 3, "children": 3},
+    "residual_adapters": {"dim": 16},
+}
+"""Options that keep an iteration short, and within the tiny search space."""
 
 
 class TestAgents(AgentSuite):

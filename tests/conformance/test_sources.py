@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,6 +30,13 @@ def _folder(folder: Path) -> str:
     return f"{folder}?size=16"
 
 
+def _fonts(folder: Path) -> str:
+    shipped = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    for name in ("DejaVuSans", "DejaVuSerif", "STIXGeneral"):
+        shutil.copy(shipped / f"{name}.ttf", folder)
+    return f"digits@{folder}?size=16"
+
+
 def _glyphs(folder: Path) -> str:
     return "digits?per_class=4&size=16"
 
@@ -39,12 +48,14 @@ def _sklearn(folder: Path) -> str:
 
 ARGUMENTS: dict[str, Callable[[Path], str]] = {
     "folder": _folder,
+    "fonts": _fonts,
     "glyphs": _glyphs,
     "npz": _npz,
     "sklearn": _sklearn,
 }
 NONSENSE: dict[str, tuple[str, ...]] = {
     "folder": ("", "/no/such/folder", "pictures?size=huge", "pictures?size=", "pictures?colour=red"),
+    "fonts": ("", "digits", "digits@/no/such/folder", "klingon@.", "digits@.?size=0", "digits@.?bold=1"),
     "glyphs": ("", "klingon", "digits?size=0", "digits?per_class=-1", "digits?fonts=/no/such/folder"),
     "npz": ("", "/no/such/file.npz", __file__),
     "sklearn": ("", "iris"),

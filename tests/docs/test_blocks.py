@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 import typer
 
-from taskgrove.agents.methods import AGENTS
 from taskgrove.cli.main import app
-from taskgrove.experiment.build import space_of
-from taskgrove.experiment.decode import decode, read_experiment
+from taskgrove.experiment.build import build_agent, build_device, build_train
+from taskgrove.experiment.comparison.variants import read_variants
+from taskgrove.experiment.segments import read_segments
 from taskgrove.experiment.spec import ExperimentSpec
 from tests.docs.markdown_blocks import DOCS, PAGES, ROOT, Block, as_module, blocks_of, execute
 
 _NAMES = {page: str(page.relative_to(ROOT)) for page in PAGES}
-_EXPERIMENT_KEYS = frozenset(field.name for field in fields(ExperimentSpec))
+_EXPERIMENT_KEYS = frozenset({"segments", "variants", *(field.name for field in fields(ExperimentSpec))})
 _TOML = tuple(block for page in PAGES for block in blocks_of(page, "toml"))
 _EXPERIMENTS = tuple(block for block in _TOML if _EXPERIMENT_KEYS & tomllib.loads(block.code).keys())
 _LINK = re.compile(r"\[[^\]]*\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -48,9 +48,16 @@ def test_toml_blocks_are_experiments_that_could_be_run(
     named = "name" in tomllib.loads(block.code)
     path = tmp_path / "experiment.toml"
     path.write_text(block.code if named else f'name = "fragment"\n{block.code}', encoding="utf-8")
-    spec = read_experiment(path)
-    decode(AGENTS[spec.agent.method].options_type, spec.agent.options, "agent")
-    space_of(spec.root.member).with_defaults(spec.defaults)
+    for spec in _experiments(path):
+        build_agent(spec, spec.root.member, build_train(spec.train, build_device("cpu")))
+
+
+def _experiments(path: Path) -> Iterator[ExperimentSpec]:
+    """Those of a file with variants, with segments, or with neither."""
+    if "variants" in tomllib.loads(path.read_text(encoding="utf-8")):
+        yield from (spec for variant in read_variants(path) for spec in variant.specs)
+    else:
+        yield from read_segments(path)
 
 
 def command_lines(page: Path) -> Iterator[list[str]]:

@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 from taskgrove.domain.errors import StoreError
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import CommitId, TaskName
-from taskgrove.domain.records import AddRoot, Commit, Model
-from taskgrove.domain.view import SystemView
+from taskgrove.domain.records import AddMetrics, AddRoot, Commit, EndIteration, FinishChild, Model
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.check import check
 from taskgrove.store.codec import decode, encode
 from taskgrove.store.keys import record_key
+from taskgrove.store.log import replay
+from taskgrove.store.spent import Spent
 from taskgrove.store.state import State
 from taskgrove.store.store import Store
 from taskgrove.testing.scripts import (
+    EXPERIMENT,
     Step,
     accept,
     add_root,
@@ -26,12 +28,13 @@ from taskgrove.testing.scripts import (
     begin,
     end,
     evaluate,
+    measure,
     play,
     reject,
     start,
 )
 
-ACTIONS = ("accept", "end", "evaluate", "reject", "fail", "begin", "task")
+ACTIONS = ("accept", "end", "evaluate", "measure", "reject", "fail", "begin", "task")
 Action = tuple[str, int, int]
 actions = st.lists(
     st.tuples(st.sampled_from(ACTIONS), st.integers(0, 1), st.integers(0, 5)), min_size=15, max_size=50
@@ -44,7 +47,7 @@ def step_of(state: State, action: Action, child: int) -> Step:
     view, task = state.view, TaskName("ab"[which])
     model = list(view.models.values())[pick % len(view.models)]
     iteration = view.iterations.get(task, 0)
-    if kind != "evaluate" and task not in state.open and pick < 5:
+    if kind not in ("evaluate", "measure") and task not in state.open and pick < 5:
         kind = "begin"
     match kind:
         case "task":
@@ -58,42 +61,58 @@ def step_of(state: State, action: Action, child: int) -> Step:
         case "end":
             candidates = [*view.populations.get(task, ()), view.bests.get(task)]
             return end(task, candidates[pick % len(candidates)], iteration)
+        case "measure":
+            return measure(task, max(iteration - 1, 0))
         case _:
             return evaluate(model)
 
 
-def grown(drawn: list[Action]) -> tuple[MemoryBackend, list[SystemView]]:
-    """A store that lived through the actions, and its view after every commit."""
+def grown(drawn: list[Action]) -> tuple[MemoryBackend, list[State]]:
+    """A store that lived through the actions, and its state after every commit."""
     backend = MemoryBackend()
     store = Store.create(backend)
     root, _ = add_root()
     play(store, [root, add_task("a"), add_task("b"), start("ab")])
-    views = [store.view(number) for number in range(4)]
+    states = [replay(backend, number) for number in range(4)]
     for child, action in enumerate(drawn):
         step = step_of(store.state, action, child)
         for data in step.blobs:
             store.put_blob(data)
         try:
-            store.commit(step.operation)
+            store.commit(step.operation, seconds={"train": 0.1 * child})
         except (StoreError, ValueError):
             continue
-        views.append(store.view())
-    return backend, views
+        states.append(store.state)
+    return backend, states
 
 
 @settings(max_examples=60, deadline=None)
 @given(actions)
 def test_replay_of_the_log_is_the_live_state_at_every_commit(drawn: list[Action]) -> None:
-    backend, views = grown(drawn)
-    reader = Store.open(backend, writable=False)
-    assert [reader.view(number) for number in range(len(views))] == views
-    assert reader.view() == views[-1]
+    backend, states = grown(drawn)
+    assert [replay(backend, number) for number in range(len(states))] == states
+    assert Store.open(backend, writable=False).state == states[-1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(actions)
+def test_what_was_spent_never_falls_and_each_iteration_is_measured_once(drawn: list[Action]) -> None:
+    backend, states = grown(drawn)
+    operations = [commit.operation for commit in Store.open(backend, writable=False).history()]
+    for before, after in pairwise(states):
+        assert after.spent.get(EXPERIMENT, Spent()).children >= before.spent.get(EXPERIMENT, Spent()).children
+    num_children = sum(isinstance(operation, FinishChild) for operation in operations)
+    assert states[-1].spent.get(EXPERIMENT, Spent()).children == num_children
+    measured = [(o.task, o.iteration) for o in operations if isinstance(o, AddMetrics)]
+    ended = [(o.task, o.iteration) for o in operations if isinstance(o, EndIteration)]
+    assert len(set(measured)) == len(measured)
+    assert set(measured) <= set(ended)
 
 
 @settings(max_examples=60, deadline=None)
 @given(actions)
 def test_published_models_never_change_and_leave_only_when_replaced(drawn: list[Action]) -> None:
-    _, views = grown(drawn)
+    views = [state.view for state in grown(drawn)[1]]
     for before, after in pairwise(views):
         for model in before.published():
             assert after.models.get(model.id, model) == model
@@ -104,7 +123,7 @@ def test_published_models_never_change_and_leave_only_when_replaced(drawn: list[
 @settings(max_examples=60, deadline=None)
 @given(actions)
 def test_live_models_are_roots_bests_and_open_populations(drawn: list[Action]) -> None:
-    for view in grown(drawn)[1]:
+    for view in (state.view for state in grown(drawn)[1]):
         of_tasks = {*view.bests.values(), *(m for p in view.populations.values() for m in p)}
         assert set(view.models) == {*view.roots, *of_tasks}
         assert all(set(counts) <= set(view.models) for counts in view.selections.values())
@@ -114,9 +133,9 @@ def test_live_models_are_roots_bests_and_open_populations(drawn: list[Action]) -
 @settings(max_examples=20, deadline=None)
 @given(actions, st.data())
 def test_every_prefix_of_the_log_passes_check(drawn: list[Action], data: st.DataObject) -> None:
-    backend, views = grown(drawn)
-    cut = data.draw(st.integers(0, len(views)))
-    backend.delete(record_key(number) for number in range(cut, len(views)))
+    backend, states = grown(drawn)
+    cut = data.draw(st.integers(0, len(states)))
+    backend.delete(record_key(number) for number in range(cut, len(states)))
     report = check(backend)
     assert report.problems == ()
     assert report.num_commits == cut

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, MutableSequence, Sequence
 from fractions import Fraction
 from itertools import permutations
 from math import factorial
@@ -20,50 +20,87 @@ class Branch(Random):
     """Random numbers that follow one path through the tree of all draws.
 
     Args:
-        path: Which branch to take at each draw; the first ones after its end.
-        grid: `random()` gives the middles of so many equal parts of [0, 1), each as likely.
+        path: Which branch to take at each draw; the first possible ones after its end.
+        grid: `random()` gives the middles of so many equal parts of [0, 1), each as likely; None for
+            a number that is only known by what it is compared with.
     """
 
-    def __init__(self, path: list[int], grid: int) -> None:
+    def __init__(self, path: list[int], grid: int | None) -> None:
         super().__init__(0)
         self.grid = grid
         self.taken = list(path)
         self.widths: list[int] = []
+        self.chance = Fraction(1)
 
     def random(self) -> float:
-        return (self._draw(self.grid) + 0.5) / self.grid
+        if self.grid is not None:
+            return (self.draw(_alike(self.grid)) + 0.5) / self.grid
+        number = Uniform()
+        number.branch = self
+        return number
 
     def choice(self, seq: SupportsLenAndGetItem[T]) -> T:
-        return seq[self._draw(len(seq))]
+        return seq[self.draw(_alike(len(seq)))]
 
     def shuffle(self, x: MutableSequence[Any]) -> None:
-        which = self._draw(factorial(len(x)))
+        which = self.draw(_alike(factorial(len(x))))
         x[:] = [*permutations(x)][which]
 
-    def _draw(self, width: int) -> int:
+    def draw(self, chances: Sequence[Fraction]) -> int:
+        """The index that the path says, where each has a chance."""
         at = len(self.widths)
-        self.widths.append(width)
+        self.widths.append(len(chances))
         if at == len(self.taken):
             self.taken.append(0)
+        self.chance *= chances[self.taken[at]]
         return self.taken[at]
 
 
-def distribution(experiment: Callable[[Random], T], grid: int) -> dict[T, Fraction]:
+@final
+class Uniform(float):
+    """A number in [0, 1) of which is known between which bounds it lies; comparing it halves the path.
+
+    A bound means the decimal number that is written, so that 0.1 is a tenth.
+    """
+
+    branch: Branch
+    low, high = Fraction(0), Fraction(1)
+
+    def __lt__(self, bound: float, /) -> bool:
+        at = min(max(Fraction(str(bound)), self.low), self.high)
+        below = (at - self.low) / (self.high - self.low)
+        if below in (0, 1):
+            return below == 1
+        if self.branch.draw((below, 1 - below)) == 0:
+            self.high = at
+            return True
+        self.low = at
+        return False
+
+    def __gt__(self, bound: float, /) -> bool:
+        return not self < bound
+
+    __le__, __ge__ = __lt__, __gt__
+
+
+def distribution(experiment: Callable[[Random], T], grid: int | None = None) -> dict[T, Fraction]:
     """The probability of every result of `experiment`.
 
-    It is exact when every probability that `random()` is compared with is a multiple of 1 / `grid`.
+    With a grid it is exact when every probability that `random()` is compared with is a multiple of
+    1 / `grid`; without one it is for any, but `random()` may then only be compared.
     """
     found: dict[T, Fraction] = {}
     path: list[int] | None = []
     while path is not None:
         branch = Branch(path, grid)
         result = experiment(branch)
-        chance = Fraction(1)
-        for width in branch.widths:
-            chance /= width
-        found[result] = found.get(result, Fraction(0)) + chance
+        found[result] = found.get(result, Fraction(0)) + branch.chance
         path = _next(branch.taken, branch.widths)
     return found
+
+
+def _alike(width: int) -> list[Fraction]:
+    return [Fraction(1, width)] * width
 
 
 def _next(taken: list[int], widths: list[int]) -> list[int] | None:

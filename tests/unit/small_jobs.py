@@ -18,7 +18,8 @@ from taskgrove.domain.jobs import (
     TrainJob,
 )
 from taskgrove.domain.records import AddRoot, Model
-from taskgrove.experiment.build import build_root, space_of
+from taskgrove.experiment.build import build_root
+from taskgrove.experiment.spaces import SPACES
 from taskgrove.experiment.spec import RootSpec
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.store import Store
@@ -27,7 +28,7 @@ from taskgrove.trainer.base import Tick
 from taskgrove.trainer.run import Trainer
 
 MEMBER = "vit-tiny-test"
-
+HPARAMS = SPACES["mu2net_plus"].of(MEMBER).defaults()
 
 CONFIG = TrainConfig(cycles=3, batch_size=16, samples_cap=1000, val_cap=100, precision="fp32", threads=1)
 
@@ -75,7 +76,7 @@ def make_job(root: Model, **changes: object) -> TrainJob:
         member=MEMBER,
         slots=tuple(slots),
         num_classes=3,
-        hparams={**space_of(MEMBER).defaults(), "opt.lr": 0.1},
+        hparams={**HPARAMS, "opt.lr": 0.1},
         seed=5,
         bar=0.0,
         factor=1.0,

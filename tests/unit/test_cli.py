@@ -73,14 +73,15 @@ def test_status_tells_accuracies_and_sizes(folder: Path) -> None:
     assert set(rows) == {"light", "dark"}
     assert 0 <= rows["light"]["test_accuracy"] <= 1
     assert rows["light"]["num_params"] > 0
-    assert "light" in call("status", folder / "grove")
+    assert data["spent"]["grow-1"]["children"] == 4
+    assert "used 4 children" in call("status", folder / "grove")
 
 
 def test_the_log_has_a_line_per_commit(folder: Path) -> None:
     everything = answer("log", folder / "grove", "--last", "0")
-    assert len(everything) == 1 + 2 + 1 + 2 * (1 + 2 + 1 + 1)
+    assert len(everything) == 1 + 2 + 1 + 2 * (1 + 2 + 1 + 1 + 1)
     assert answer("log", folder / "grove", "-n", "3") == everything[-3:]
-    assert "test accuracy of dark" in call("log", folder / "grove", "-n", "1").replace("\n", " ")
+    assert "test accuracy of dark" in call("log", folder / "grove", "-n", "2").replace("\n", " ")
 
 
 def test_show_describes_a_model(folder: Path) -> None:

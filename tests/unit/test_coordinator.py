@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
 from taskgrove.coordinator.base import Event, Stage
 from taskgrove.coordinator.executors.inline import InlineExecutor
+from taskgrove.coordinator.metrics import metrics
 from taskgrove.domain.errors import CommitRefusedError, TaskDataError
 from taskgrove.domain.ids import CommitId
 from taskgrove.domain.jobs import EvaluateJob, TrainJob
 from taskgrove.domain.records import (
     AddEvaluation,
+    AddMetrics,
     BeginIteration,
     EndIteration,
     FinishChild,
@@ -22,13 +25,23 @@ from taskgrove.domain.records import (
 )
 from taskgrove.domain.view import SystemView
 from taskgrove.store.backends.memory import MemoryBackend
+from taskgrove.store.log import replay
 from taskgrove.store.store import Store
 from taskgrove.testing.executors import OutOfOrder
 from taskgrove.testing.layouts import tiny_store
-from taskgrove.testing.runs import SMALL, A, B, Interrupted, grow, interrupt_at, log_of, run_of
+from taskgrove.testing.runs import (
+    CHILDREN,
+    GENERATIONS,
+    A,
+    B,
+    Interrupted,
+    grow,
+    interrupt_at,
+    log_of,
+    run_of,
+)
 
-CHILDREN = SMALL.children
-PER_ITERATION = SMALL.generations * CHILDREN
+PER_ITERATION = GENERATIONS * CHILDREN
 ITERATION = [BeginIteration, *[FinishChild] * PER_ITERATION, EndIteration]
 FIRST = 3
 """Number of the first commit of a run: the root and two tasks come before."""
@@ -58,8 +71,10 @@ def test_the_log_of_a_run_is_its_steps_in_order(store: Store) -> None:
         StartExperiment,
         *ITERATION,
         AddEvaluation,
+        AddMetrics,
         *ITERATION,
         AddEvaluation,
+        AddMetrics,
     ]
     begun = [o for o in operations(store) if isinstance(o, BeginIteration)]
     assert [(o.task, o.iteration, o.agent) for o in begun] == [(A, 0, "mu2net_plus"), (B, 0, "mu2net_plus")]
@@ -115,7 +130,7 @@ def test_failures_are_recorded_and_the_run_goes_on(store: Store) -> None:
 
 def test_a_task_whose_children_all_fail_gets_no_model_and_no_test(store: Store) -> None:
     view = grow(store, run_of(tasks=[A]), fails=lambda _: True)
-    assert [type(o) for o in operations(store)] == [StartExperiment, *ITERATION]
+    assert [type(o) for o in operations(store)] == [StartExperiment, *ITERATION, AddMetrics]
     assert view.bests == {}
     assert view.iterations == {A: 1}
 
@@ -275,9 +290,61 @@ def test_ids_of_commits_follow_from_their_place_and_never_repeat(store: Store) -
 def test_commits_say_how_long_the_work_took(store: Store) -> None:
     grow(store, run_of())
     for commit in store.history(FIRST):
-        named = {FinishChild: ["train"], AddEvaluation: ["evaluate"]}.get(type(commit.operation), [])
-        assert [*commit.seconds] == named
+        phase = {FinishChild: "train", AddEvaluation: "evaluate"}.get(type(commit.operation))
+        assert set(commit.seconds) == (set() if phase is None else {phase, "device"})
         assert all(seconds >= 0.0 for seconds in commit.seconds.values())
+
+
+def test_the_devices_time_is_read_before_and_after_each_job(store: Store) -> None:
+    readings = count(100.0, 2.5)
+    grow(store, run_of(tasks=[A]), clock=lambda: next(readings))
+    told = [c.seconds["device"] for c in store.history() if "device" in c.seconds]
+    assert told == [2.5] * (PER_ITERATION + 1)
+    assert store.state.spent["tiny"].device_s == 2.5 * PER_ITERATION
+
+
+def test_the_system_is_measured_once_after_every_task_iteration(store: Store) -> None:
+    grow(store, run_of(3))
+    grow(store, run_of(1, name="second"))
+    measured = [o for o in operations(store) if isinstance(o, AddMetrics)]
+    ended = [o for o in operations(store) if isinstance(o, EndIteration)]
+    where = [(o.experiment, o.task, o.iteration) for o in ended]
+    assert [(o.experiment, o.task, o.iteration) for o in measured] == where
+    assert store.state.unmeasured == {}
+
+
+def test_metrics_are_of_the_system_at_their_commit(store: Store) -> None:
+    grow(store, run_of(2))
+    for commit in list(store.history()):
+        if isinstance(commit.operation, AddMetrics):
+            state = replay(store.backend, commit.number - 1)
+            assert commit.operation.values == metrics(state, "tiny")
+
+
+def test_views_do_not_show_what_was_measured(store: Store) -> None:
+    grow(store, run_of(tasks=[A]))
+    number = next(c.number for c in store.history() if isinstance(c.operation, AddMetrics))
+    assert replace(store.view(number), number=number - 1) == store.view(number - 1)
+
+
+def test_what_a_run_has_spent_is_the_sum_of_its_children(store: Store) -> None:
+    grow(store, run_of(), fails=lambda job: job.child == 0)
+    spent, trained = store.state.spent["tiny"], children(store)
+    assert spent.children == len(trained) == 2 * PER_ITERATION
+    assert spent.failed == 2 * GENERATIONS
+    assert spent.samples == sum(c.result.samples for c in trained if c.result) > 0
+    last = [o for o in operations(store) if isinstance(o, AddMetrics)][-1]
+    assert (last.values["children"], last.values["samples"]) == (spent.children, spent.samples)
+
+
+def test_metrics_of_an_iteration_that_another_experiment_ended_are_left_to_it(store: Store) -> None:
+    with pytest.raises(Interrupted):
+        grow(store, run_of(name="first"), observe=interrupt_at(PER_ITERATION + 2))
+    assert store.state.unmeasured == {A: ("first", 0)}
+    grow(store, run_of(tasks=[B], name="second"))
+    assert store.state.unmeasured == {A: ("first", 0)}
+    grow(store, run_of(name="first"))
+    assert store.state.unmeasured == {}
 
 
 def test_observers_hear_of_every_step(store: Store) -> None:

@@ -8,18 +8,18 @@ from functools import cache
 import pytest
 
 from taskgrove.domain.ids import CommitId
-from taskgrove.domain.records import Operation
+from taskgrove.domain.records import AddEvaluation, AddMetrics, Operation
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.check import check
 from taskgrove.store.store import Store
 from taskgrove.testing.faults import Fault, FaultyBackend, Killed
 from taskgrove.testing.layouts import tiny_store
-from taskgrove.testing.runs import SMALL, Interrupted, grow, interrupt_at, log_of, run_of
+from taskgrove.testing.runs import CHILDREN, GENERATIONS, Interrupted, grow, interrupt_at, log_of, run_of
 
 ITERATIONS = 2
-PER_ITERATION = SMALL.generations * SMALL.children
+PER_ITERATION = GENERATIONS * CHILDREN
 NUM_CHILDREN = ITERATIONS * 2 * PER_ITERATION
-NUM_COMMITS = 1 + ITERATIONS * 2 * (PER_ITERATION + 2)
+NUM_COMMITS = 1 + ITERATIONS * 2 * (PER_ITERATION + 3)
 """Without evaluations, of which there are fewer than iterations."""
 
 
@@ -52,7 +52,7 @@ def test_a_run_killed_in_every_childs_training_gets_to_its_end() -> None:
     for _ in range(NUM_CHILDREN):
         with pytest.raises(Interrupted):
             grow(Store.open(backend), run_of(ITERATIONS), before_training=interrupt_at(1))
-        if len(log_of(backend)) > len(uninterrupted()) - 4:
+        if len(log_of(backend)) > len(uninterrupted()) - 5:
             break
     go_on(backend)
 
@@ -97,6 +97,17 @@ def test_a_run_killed_while_it_tests_a_model_tests_it_when_it_goes_on(tested: in
     with pytest.raises(Interrupted):
         grow(store, run_of(ITERATIONS), before_testing=interrupt_at(tested))
     go_on(backend)
+
+
+def test_a_run_killed_between_a_test_and_its_metrics_measures_once_when_it_goes_on() -> None:
+    backend = MemoryBackend()
+    store = tiny_store(backend)
+    with pytest.raises(Interrupted):
+        grow(store, run_of(ITERATIONS), observe=interrupt_at(PER_ITERATION + 2))
+    assert isinstance(log_of(backend)[-1][2], AddEvaluation)
+    go_on(backend)
+    measured = [operation for _, _, operation in log_of(backend) if isinstance(operation, AddMetrics)]
+    assert len(measured) == ITERATIONS * 2
 
 
 @pytest.mark.parametrize("child", [0, 1, 4, 9])

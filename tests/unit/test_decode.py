@@ -13,9 +13,11 @@ from taskgrove.domain.errors import BadValueError, UnknownNameError, UserError
 from taskgrove.experiment.decode import decode, read_experiment
 from taskgrove.experiment.spec import (
     AgentSpec,
+    BudgetSpec,
     ExperimentSpec,
     RootSpec,
     ScoreSpec,
+    SpaceSpec,
     TaskEntry,
     TrainSpec,
 )
@@ -42,6 +44,16 @@ learn_mu = false
 scale = 0.99
 params_constant = 1484162
 flops_constant = 15e6
+form = "mu2net_plus"
+count_roots = false
+
+[space]
+base = "munet"
+values.opt.lr = [0.01, 0.02]
+values."data.flip" = [true]
+
+[budget]
+cycles = 40
 
 [train]
 cycles = 1
@@ -95,7 +107,15 @@ def test_every_setting_is_read(read: Read) -> None:
             iterations=5,
             options={"children": 6, "private": "mutate", "learn_mu": False},
         ),
-        score=ScoreSpec(scale=0.99, params_constant=1484162.0, flops_constant=15e6),
+        score=ScoreSpec(
+            form="mu2net_plus",
+            scale=0.99,
+            params_constant=1484162.0,
+            flops_constant=15e6,
+            count_roots=False,
+        ),
+        space=SpaceSpec(base="munet", values={"opt.lr": (0.01, 0.02), "data.flip": (True,)}),
+        budget=BudgetSpec(cycles=40),
         train=TrainSpec(cycles=1, samples_cap=2, batch_size=3, val_cap=4, precision="bf16", threads=1),
         defaults={"opt.lr": 0.1, "data.flip": True, "data.resolution": 80},
         tasks=(
@@ -131,7 +151,7 @@ def test_options_are_decoded_as_the_methods_own() -> None:
     [
         ('nmae = "x"', "setting in the experiment named 'nmae'", "Did you mean 'name'"),
         ('name = "x"\n[root]\nmenber = "vit-b"', "setting in root named 'menber'", "member, seed, weights"),
-        ('name = "x"\n[score]\ns = 0.9', "setting in score named 's'", "flops_constant, params_constant"),
+        ('name = "x"\n[score]\ns = 0.9', "setting in score named 's'", "count_roots, flops_constant, form"),
         ('name = "x"\n[train]\nepochs = 3', "setting in train named 'epochs'", "batch_size, cycles"),
         (
             'name = "x"\n[[tasks]]\nname = "a"\nsource = "npz:a"\n[[tasks]]\nname = "b"\nsorce = "npz:b"',
@@ -173,6 +193,11 @@ def test_an_unknown_option_of_the_method_is_refused_with_the_known_ones() -> Non
             'name = "x"\n[score]\nparams_constant = true',
             r"score\.params_constant must be float or nothing, got True \(bool\)",
         ),
+        ('name = "x"\n[score]\nform = 3', r"score\.form must be str or nothing, got 3"),
+        ('name = "x"\n[space]\nbase = true', r"space\.base must be str or nothing, got True"),
+        ('name = "x"\n[space]\nvalues.opt.lr = 0.1', r"space\.values\.opt\.lr must be a list, got 0\.1"),
+        ('name = "x"\n[space]\nvalues = [1]', r"space\.values must be a table, got \[1\]"),
+        ('name = "x"\n[budget]\ncycles = 2.5', r"budget\.cycles must be int or nothing, got 2\.5"),
         ('name = "x"\n[train]\ncycles = 1.5', r"train\.cycles must be int, got 1\.5 \(float\)"),
         ('name = "x"\ndefaults = 3', r"defaults must be a table, got 3"),
         ('name = "x"\n[defaults]\nopt.lr = [0.1]', r"defaults\.opt\.lr must be .*, got \[0\.1\] \(list\)"),
@@ -197,6 +222,8 @@ def test_a_value_of_the_wrong_type_is_refused_with_its_place(read: Read, text: s
         ('name = "a b"', "cannot name an experiment"),
         ('name = "x"\n[agent]\niterations = 0', r"agent\.iterations must be at least 1"),
         ('name = "x"\n[score]\nscale = 0', r"score\.scale must be in"),
+        ('name = "x"\n[score]\nmax_params = -1', r"score\.max_params must be positive"),
+        ('name = "x"\n[budget]\ncycles = 0', r"budget\.cycles must be at least 1, got 0"),
         ('name = "x"\n[train]\nbatch_size = 0', r"train\.batch_size must be at least 1"),
         ('name = "x"\n[train]\nprecision = "fp8"', r"train\.precision must be auto"),
     ],
@@ -261,5 +288,5 @@ def test_a_suite_stands_for_its_tasks_before_the_others(read: Read) -> None:
     spec = read('name = "x"\nsuite = "glyphs8"\n[[tasks]]\nname = "more"\nsource = "sklearn:digits"')
     assert len(spec.tasks) == 9
     assert [task.name for task in spec.tasks][-2:] == ["georgian", "more"]
-    with pytest.raises(UnknownNameError, match=r"no suite named 'nonsense'.*Known: glyphs8"):
+    with pytest.raises(UnknownNameError, match=r"no suite named 'nonsense'.*Known: .*glyphs8"):
         read('name = "x"\nsuite = "nonsense"')

@@ -62,7 +62,7 @@ def job_of(parent: Model, child: Draft) -> TrainJob:
         factor=1.0,
         config=TRAIN,
         parent=parent.id,
-        mutations=("clone:block_0",),
+        mutations={"clone:block_0": 0.2},
         mu={"clone:block_0": 0.22},
         flops=cost_of(child, A, VIEW, EQUIPMENT).flops,
     )
@@ -86,6 +86,7 @@ def completed(parent: Model, child: Draft, best_cycle: int = 2) -> Completed:
         accuracies=(0.1, 0.7, 0.6),
         samples=24,
         val_samples=4,
+        flops=5_000,
     )
     return Completed(job=job_of(parent, child), outcome=result)
 
@@ -179,6 +180,35 @@ def test_origins_say_share_clone_or_fresh() -> None:
     assert fresh[SlotName("norm")] == Clone(component=component(ROOT, "norm").id, momentum=None)
 
 
+def test_the_norm_can_be_left_shared_with_a_new_head_alone_to_train() -> None:
+    for parent in (ROOT, OTHER):
+        child = draft_of(parent, A, VIEW, EQUIPMENT, train_norm=False)
+        assert trained_slots(child) == ["head"]
+        assert child.plans[-2] == Plan(
+            slot=SlotName("norm"), component=parent.components[-2], trainable=False
+        )
+
+
+def test_a_norm_of_its_own_task_is_trained_when_what_is_private_is() -> None:
+    left = draft_of(MINE, A, VIEW, EQUIPMENT, train_private=True, train_norm=False)
+    assert trained_slots(left) == ["pos", "block_0", "norm", "head"]
+
+
+def test_nothing_private_is_trained_unless_asked_for() -> None:
+    assert draft_of(MINE, A, VIEW, EQUIPMENT) == draft(MINE, private=False)
+
+
+def test_clones_start_without_momentum_when_told_so() -> None:
+    child = draft(MINE)
+    carried, left = dict(origins(child)), dict(origins(child, momentum=False))
+    assert {type(origin) for origin in left.values()} == {Clone, Share}
+    for slot, origin in left.items():
+        was = component(MINE, slot)
+        assert was.momentum is not None or isinstance(origin, Share)
+        expected = Clone(component=was.id, momentum=None) if isinstance(origin, Clone) else carried[slot]
+        assert origin == expected
+
+
 def test_the_cost_of_a_child_is_known_before_training() -> None:
     sizes = {s: TINY.slot(s, ROOT.hparams, NUM_CLASSES).num_params for s in TINY.root_slots()}
     own = sizes[SlotName("norm")] + sizes[SlotName("head")]
@@ -203,8 +233,9 @@ def test_a_model_records_what_its_job_was() -> None:
     assert model == identified(model)
     assert (model.task, model.parent, model.agent) == (A, MINE.id, "test")
     assert (model.iteration, model.generation, model.child, model.seed) == (3, 2, 1, 7)
-    assert (model.mutations, model.mu) == (("clone:block_0",), {"clone:block_0": 0.22})
-    assert (model.quality, model.samples, model.code_version) == (0.7, 24, "test")
+    assert (model.mutations, model.mu) == ({"clone:block_0": 0.2}, {"clone:block_0": 0.22})
+    assert (model.quality, model.samples, model.train_flops) == (0.7, 24, 5_000)
+    assert model.code_version == "test"
     assert (model.hparams, model.flops) == (child.hparams, done.job.flops)
     assert (model.member, model.num_classes) == (TINY.member, NUM_CLASSES)
 

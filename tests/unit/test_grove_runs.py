@@ -14,11 +14,12 @@ from taskgrove.domain.errors import BadValueError, UnknownNameError
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import EndIteration, FinishChild, Operation
-from taskgrove.experiment.build import build_agent, build_run, build_score
+from taskgrove.experiment.build import build_agent, build_run, root_cost
 from taskgrove.experiment.grove import Grove
-from taskgrove.experiment.spec import AgentSpec, ExperimentSpec, RootSpec, ScoreSpec, TrainSpec
+from taskgrove.experiment.scores import FORMS, build_score
+from taskgrove.experiment.spec import AgentSpec, BudgetSpec, ExperimentSpec, RootSpec, ScoreSpec, TrainSpec
+from taskgrove.scoring.base import Cost
 from taskgrove.scoring.decay import DecayScore
-from taskgrove.scoring.quality import QualityScore
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.tasks.sources.arrays import arrays
 from taskgrove.testing.layouts import TRAIN
@@ -54,7 +55,7 @@ def operations(grove: Grove) -> list[Operation]:
 
 def agent(spec: ExperimentSpec, grove: Grove) -> AbstractAgent[Any]:
     view = grove.view()
-    return build_agent(spec, view.models[view.roots[0]], TRAIN)
+    return build_agent(spec, view.models[view.roots[0]].member, TRAIN)
 
 
 @pytest.fixture
@@ -136,18 +137,20 @@ def test_another_root_is_refused(grove: Grove) -> None:
         grove.run(replace(SPEC, root=replace(ROOT, seed=1)))
 
 
-def test_the_score_is_quality_alone_unless_costs_weigh(grove: Grove) -> None:
+def test_the_constants_of_the_score_are_the_roots_size_and_compute(grove: Grove) -> None:
     view = grove.view()
     root = view.models[view.roots[0]]
-    assert build_score(ScoreSpec(), root) == QualityScore()
-    assert build_score(ScoreSpec(scale=0.9), root) == DecayScore(
+    assert root_cost(root.member) == Cost(accounted_params=float(root.num_params), flops=root.flops)
+    weighed = build_score(ScoreSpec(scale=0.9), "mu2net_plus", root_cost(root.member))
+    assert weighed == DecayScore(
         scale=0.9, params_constant=float(root.num_params), flops_constant=float(root.flops)
     )
-    alone = build_score(ScoreSpec(scale=0.9, count_roots=False), root)
-    assert not alone.count_roots
-    assert build_score(ScoreSpec(scale=0.9, params_constant=5.0, flops_constant=0.0), root) == DecayScore(
-        scale=0.9, params_constant=5.0, flops_constant=0.0
-    )
+
+
+def test_the_score_is_quality_alone_unless_costs_weigh() -> None:
+    heavy = Cost(accounted_params=1e9, flops=10**12)
+    for form in FORMS.keys() - {"limit"}:
+        assert build_score(ScoreSpec(), form, heavy).score(0.7, heavy) == 0.7
 
 
 def test_an_agent_is_built_with_its_own_options(grove: Grove) -> None:
@@ -158,6 +161,16 @@ def test_an_agent_is_built_with_its_own_options(grove: Grove) -> None:
         agent(replace(SPEC, agent=AgentSpec(options={"children": 0})), grove)
     with pytest.raises(UnknownNameError, match="mu2net_plus"):
         agent(replace(SPEC, agent=AgentSpec(method="annealing")), grove)
+
+
+def test_the_budget_of_a_task_is_shared_equally_by_its_iterations(grove: Grove) -> None:
+    method = AgentSpec(iterations=3, options={"children": 4})
+    paid = replace(SPEC, agent=method, budget=BudgetSpec(cycles=3 * 5 * 4 * TRAIN.cycles))
+    assert agent(paid, grove).total_children() == 5 * 4
+    with pytest.raises(BadValueError, match=r"budget\.cycles = 100 cannot be shared equally by .* = 3"):
+        agent(replace(paid, budget=BudgetSpec(cycles=100)), grove)
+    with pytest.raises(BadValueError, match="a budget of 20 train cycles and a generation takes 8"):
+        agent(replace(paid, budget=BudgetSpec(cycles=60)), grove)
 
 
 def test_defaults_must_be_known_and_in_the_search_space(grove: Grove) -> None:

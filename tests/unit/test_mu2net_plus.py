@@ -8,7 +8,9 @@ from dataclasses import fields, replace
 import pytest
 
 from taskgrove.agents.base import Assignment
-from taskgrove.agents.methods.mu2net_plus import Mu2NetPlus, Mu2NetPlusOptions, Mu2NetPlusState
+from taskgrove.agents.effort import Effort
+from taskgrove.agents.generations import GenerationState
+from taskgrove.agents.methods.mu2net_plus import Mu2NetPlus, Mu2NetPlusOptions
 from taskgrove.agents.population import Member, score_of
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import SlotName, TaskName
@@ -18,7 +20,15 @@ from taskgrove.domain.records import AddEvaluation, Evaluation, Model
 from taskgrove.domain.view import SystemView
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.store import Store
-from taskgrove.testing.layouts import TINY, offspring, tiny_equipment, tiny_root, tiny_store, tiny_view
+from taskgrove.testing.layouts import (
+    TINY,
+    TRAIN,
+    offspring,
+    tiny_equipment,
+    tiny_root,
+    tiny_store,
+    tiny_view,
+)
 from taskgrove.trainer.fake import FakeTrainer
 
 A, B = TaskName("a"), TaskName("b")
@@ -43,7 +53,7 @@ def agent(
     return Mu2NetPlus(equipment=tiny_equipment(), options=options)
 
 
-def begin(who: Mu2NetPlus, view: SystemView, seed: int = 0) -> Mu2NetPlusState:
+def begin(who: Mu2NetPlus, view: SystemView, seed: int = 0) -> GenerationState:
     return who.init(view, Assignment(seed=seed, task=A, iteration=view.iterations.get(A, 0)))
 
 
@@ -75,8 +85,9 @@ def children_of(parent: Model, found: tuple[TrainJob, ...]) -> list[TrainJob]:
     ("option", "value", "message"),
     [
         ("generations", 0, "got 0 and 8"),
-        ("children", 0, "got 4 and 0"),
-        ("children", -3, "got 4 and -3"),
+        ("generations", -1, "got -1 and 8"),
+        ("children", 0, "got None and 0"),
+        ("children", -3, "got None and -3"),
         ("private", "freeze", "'train' or 'mutate', got 'freeze'"),
     ],
 )
@@ -87,7 +98,8 @@ def test_options_out_of_range_are_refused(option: str, value: int | str, message
 
 def test_the_options_of_the_paper_are_the_defaults() -> None:
     who = Mu2NetPlus(equipment=tiny_equipment())
-    assert (who.options.generations, who.options.children, who.total_children()) == (4, 8, 32)
+    assert who.effort() == Effort(generations=4, children=8, cycles=TRAIN.cycles)
+    assert who.total_children() == 32
 
 
 def test_jobs_are_asked_in_the_order_of_children() -> None:
@@ -341,6 +353,40 @@ def test_an_iteration_is_finished_after_its_generations() -> None:
         state = who.tell(state, [train(job) for job in who.ask(state, view)], view)
     assert who.finished(state)
     assert who.ask(state, view) == ()
+
+
+def test_a_budget_is_spent_on_as_many_generations_as_it_pays_for() -> None:
+    equipment = replace(tiny_equipment(), budget=3 * 2 * TRAIN.cycles)
+    who, view = Mu2NetPlus(equipment=equipment, options=Mu2NetPlusOptions(children=2)), tiny_view()
+    state, spent = begin(who, view), 0
+    while not who.finished(state):
+        asked = who.ask(state, view)
+        spent += sum(job.config.cycles for job in asked)
+        state = who.tell(state, [train(job) for job in asked], view)
+    assert (state.generation, spent) == (3, equipment.budget)
+    assert {job.config for job in who.ask(begin(who, view), view)} == {TRAIN}
+
+
+def test_a_budget_that_is_not_of_whole_generations_is_refused() -> None:
+    who = Mu2NetPlus(equipment=replace(tiny_equipment(), budget=8 * TRAIN.cycles + 1))
+    with pytest.raises(BadValueError, match="a budget of 17 train cycles"):
+        who.total_children()
+
+
+def test_outcomes_of_finished_generations_are_kept_in_the_order_of_children() -> None:
+    who, view = agent(generations=2, children=3), tiny_view()
+    state = begin(who, view)
+    done: list[Completed] = []
+    for _ in range(2):
+        outcomes = [train(job) for job in who.ask(state, view)]
+        assert state.past == tuple(done)
+        state = who.tell(state, outcomes[::-1], view)
+        done += outcomes
+    assert state.past == tuple(done)
+
+
+def test_versions_and_models_as_good_as_the_last_replace_it() -> None:
+    assert {job.strict for job in jobs(agent(), tiny_view(OTHER, MINE))} == {False}
 
 
 def test_an_agent_never_sees_an_evaluation() -> None:

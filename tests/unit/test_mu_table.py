@@ -68,9 +68,9 @@ def sample(
 def test_an_entry_moves_first_and_the_moved_value_is_used() -> None:
     kept = sample(Scripted(MOVE, HIGH, 0.21, LOW))
     assert kept.mu == {"hp:data.flip": 0.22}
-    assert kept.applied == ("hp:data.flip",)
-    assert sample(Scripted(MOVE, LOW, 0.19)).applied == ()
-    assert sample(Scripted(STAY, 0.19, LOW)).applied == ("hp:data.flip",)
+    assert kept.applied == {"hp:data.flip": 0.22}
+    assert sample(Scripted(MOVE, LOW, 0.19)).applied == {}
+    assert sample(Scripted(STAY, 0.19, LOW)).applied == {"hp:data.flip": 0.2}
 
 
 @pytest.mark.parametrize(("scalar", "drawn", "moves"), [(0.3, 0.29, True), (0.1, 0.11, False)])
@@ -87,24 +87,24 @@ def test_entries_that_never_moved_are_not_stored() -> None:
     names = ("data.flip", "opt.lr", "opt.schedule")
     sampled = sample(Scripted(STAY, SKIP, MOVE, HIGH, SKIP, STAY, SKIP), searched=names)
     assert sampled.mu == {"hp:opt.lr": 0.22}
-    assert sampled.applied == ()
+    assert sampled.applied == {}
 
 
 def test_an_inherited_entry_is_used_and_moves_on_from_where_it_is() -> None:
     table = {"hp:data.flip": 0.02, "clone:block_0": 0.3}
-    assert sample(Scripted(STAY, 0.03), mu=table).applied == ()
+    assert sample(Scripted(STAY, 0.03), mu=table).applied == {}
     moved = sample(Scripted(MOVE, LOW, 0.03, LOW), mu=table)
     assert moved.mu == {"hp:data.flip": 0.04, "clone:block_0": 0.3}
-    assert moved.applied == ("hp:data.flip",)
+    assert moved.applied == {"hp:data.flip": 0.04}
     assert table == {"hp:data.flip": 0.02, "clone:block_0": 0.3}
 
 
 def test_without_learning_the_scalar_is_used_and_the_table_stays() -> None:
     table = {"hp:data.flip": 0.02}
     sampled = sample(Scripted(0.11, LOW), mu=table, scalar=0.12, learned=False)
-    assert sampled.applied == ("hp:data.flip",)
+    assert sampled.applied == {"hp:data.flip": 0.12}
     assert sampled.mu == table
-    assert sample(Scripted(0.13), mu=table, scalar=0.12, learned=False).applied == ()
+    assert sample(Scripted(0.13), mu=table, scalar=0.12, learned=False).applied == {}
 
 
 def test_a_moved_scalar_is_the_rate_of_what_comes_after() -> None:
@@ -113,19 +113,20 @@ def test_a_moved_scalar_is_the_rate_of_what_comes_after() -> None:
     sampled = sample(script, *mutations, searched=("data.flip", "mu"), scalar=0.2)
     assert sampled.draft.hparams["mu"] == 0.22
     assert sampled.mu == {"hp:data.flip": 0.18}
-    assert sampled.applied == ("hp:mu",)
+    assert sampled.applied == {"hp:mu": 0.2}
 
 
 def test_later_kinds_see_the_draft_as_earlier_ones_left_it() -> None:
     rng = Scripted(STAY, APPLY, *[STAY, APPLY] * 4)
     sampled = sample(rng, RemoveLayer(), CloneComponent())
-    assert sampled.applied == (
+    assert [*sampled.applied] == [
         "remove:layer",
         "clone:embedding",
         "clone:cls",
         "clone:pos",
         "clone:block_0",
-    )
+    ]
+    assert set(sampled.applied.values()) == {0.2}
     assert sampled.draft.names() == tuple(slot for slot in TINY.root_slots() if slot != "block_1")
     assert rng.script == []
 
@@ -133,7 +134,7 @@ def test_later_kinds_see_the_draft_as_earlier_ones_left_it() -> None:
 def test_nothing_is_drawn_where_nothing_can_be_mutated() -> None:
     draft = draft_from(ROOT, trainable=TINY.root_slots())
     sampled = sample(Scripted(), CloneComponent(), draft=draft)
-    assert sampled == Sampled(draft=draft, mu={}, applied=())
+    assert sampled == Sampled(draft=draft, mu={}, applied={})
 
 
 @pytest.mark.parametrize("entry", [0.02, 0.12, 0.2, 0.3])
@@ -156,7 +157,7 @@ def test_the_exact_chance_of_every_entry_and_of_being_applied(entry: float, scal
 
 def test_mutations_are_independent_of_each_other() -> None:
     def run(rng: Random) -> tuple[str, ...]:
-        return sample(rng, searched=("data.flip", "opt.lr"), learned=False).applied
+        return tuple(sample(rng, searched=("data.flip", "opt.lr"), learned=False).applied)
 
     fifth, chances = Fraction(1, 5), distribution(run, grid=5)
     assert chances == {

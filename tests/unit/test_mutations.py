@@ -183,5 +183,6 @@ def test_the_scalar_mu_moves_to_a_neighbour() -> None:
 
 
 def test_the_scalar_mu_stays_where_it_is_not_searched() -> None:
-    context = MutationContext(layout=TINY, space=CONTEXT.space.without(frozenset({"mu"})), num_classes=3)
+    space = CONTEXT.space.with_values({"mu": (0.2,)})
+    context = MutationContext(layout=TINY, space=space, num_classes=3)
     assert ChangeMu().candidates(DRAFT, context) == ()

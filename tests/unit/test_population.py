@@ -9,7 +9,15 @@ from random import Random
 
 import pytest
 
-from taskgrove.agents.population import Member, incumbents, others_of, ranked, sample_parent, score_of
+from taskgrove.agents.population import (
+    Member,
+    incumbents,
+    others_of,
+    ranked,
+    sample_by_score,
+    sample_parent,
+    score_of,
+)
 from taskgrove.domain.ids import ModelId, TaskName
 from taskgrove.domain.records import Model
 from taskgrove.scoring.base import Cost
@@ -103,6 +111,52 @@ def test_sampling_leaves_the_others_in_their_order() -> None:
 def test_the_ranking_is_by_score_and_the_newest_of_equals_is_first() -> None:
     population = members(("old", 0.5), ("low", 0.1), ("new", 0.5), ("high", 0.9), ("newest", 0.5))
     assert [m.model.id for m in ranked(population)] == ["high", "newest", "new", "old", "low"]
+
+
+def test_the_oldest_of_equals_is_first_when_asked_for() -> None:
+    population = members(("old", 0.5), ("low", 0.1), ("new", 0.5), ("high", 0.9), ("newest", 0.5))
+    order = [m.model.id for m in ranked(population, oldest_first=True)]
+    assert order == ["high", "old", "new", "newest", "low"]
+
+
+def equation_1(
+    best_first: Sequence[str], others: Sequence[str], offsprings: Mapping[ModelId, int]
+) -> dict[str, Fraction]:
+    """The distribution of Eq. 1 of muNet with its uniform rest, by hand."""
+    chances, left = dict.fromkeys([*best_first, *others], Fraction(0)), Fraction(1)
+    for name in best_first:
+        taken = left * Fraction(1, 2 ** offsprings.get(ModelId(name), 0))
+        chances[name] += taken
+        left -= taken
+    shared = {name: chance + left / len(chances) for name, chance in chances.items()}
+    return {name: chance for name, chance in shared.items() if chance}
+
+
+@pytest.mark.parametrize(
+    ("population", "others", "counts"),
+    [
+        ([], ["r"], {}),
+        ([], ["r", "s"], {"r": 4}),
+        ([("x", 0.5)], ["r"], {}),
+        ([("x", 0.5)], ["r", "s"], {"x": 1, "r": 5}),
+        ([("x", 0.5), ("y", 0.7)], ["r"], {"x": 1, "y": 2, "r": 0}),
+        ([("x", 0.5), ("y", 0.7), ("z", 0.6)], ["r", "s"], {"x": 3, "y": 1, "z": 2}),
+        ([("x", 0.5), ("y", 0.5)], [], {"x": 1, "y": 3}),
+    ],
+)
+def test_munets_parents_are_sampled_with_the_probabilities_of_equation_1(
+    population: list[tuple[str, float]], others: list[str], counts: dict[str, int]
+) -> None:
+    offsprings = {ModelId(name): count for name, count in counts.items()}
+    best_first = [name for name, _ in sorted(population, key=lambda pair: -pair[1])]
+    drawn, rest = members(*population), [named(name) for name in others]
+
+    def sample(rng: Random) -> str:
+        return sample_by_score(drawn, rest, offsprings, rng).id
+
+    exact = distribution(sample, grid=2 ** max(counts.values(), default=0))
+    assert exact == equation_1(best_first, others, offsprings)
+    assert sum(exact.values()) == 1
 
 
 def test_a_population_begins_with_the_tasks_published_model() -> None:

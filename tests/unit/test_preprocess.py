@@ -14,7 +14,7 @@ from torch import Tensor
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.tasks import augment
-from taskgrove.tasks.preprocess import PREPROCESS_SPACE, eval_batch, is_deterministic, train_batch
+from taskgrove.tasks.preprocess import MU2NET_PLUS_PREPROCESS, eval_batch, is_deterministic, train_batch
 
 
 def batch(count: int = 6, size: int = 8, channels: int = 3, width: int | None = None) -> Tensor:
@@ -36,12 +36,12 @@ def draws(size: int, seed: int = 0) -> augment.Draws:
 
 def with_(**changes: HparamValue) -> dict[str, HparamValue]:
     named = {f"data.{name}": value for name, value in changes.items()}
-    return {**PREPROCESS_SPACE.defaults(), "data.resolution": 8, **named}
+    return {**MU2NET_PLUS_PREPROCESS.defaults(), "data.resolution": 8, **named}
 
 
 def test_the_space_is_that_of_table_1() -> None:
     deltas = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
-    assert {choice.name: (choice.values, choice.default) for choice in PREPROCESS_SPACE} == {
+    assert {choice.name: (choice.values, choice.default) for choice in MU2NET_PLUS_PREPROCESS} == {
         "data.area_min": ((0.05, 0.5, 0.95, 1.0), 1.0),
         "data.aspect_min": ((0.5, 0.75, 1.0), 1.0),
         "data.flip": ((False, True), False),
@@ -51,7 +51,7 @@ def test_the_space_is_that_of_table_1() -> None:
         "data.hue": (deltas, 0.0),
         "data.quality": (deltas, 0.0),
     }
-    assert PREPROCESS_SPACE["data.flip"].neighbours(False) == (True,)
+    assert MU2NET_PLUS_PREPROCESS["data.flip"].neighbours(False) == (True,)
 
 
 def test_defaults_train_on_what_is_evaluated() -> None:

@@ -16,19 +16,24 @@ from rich.console import Console
 
 from taskgrove.domain.errors import BadValueError, EnvironmentFailure, StorageFullError
 from taskgrove.domain.ids import TaskName
-from taskgrove.domain.records import AddTask, Commit, FinishChild
+from taskgrove.domain.records import AddMetrics, AddTask, Commit, FinishChild
 from taskgrove.domain.view import SystemView
 from taskgrove.reports import log
 from taskgrove.reports.curves import MAX_LINES, draw_progress
 from taskgrove.reports.figures import svg
-from taskgrove.reports.history import Status, by_task, children
+from taskgrove.reports.history import Status, budget, by_task, children, measured, spent_by
+from taskgrove.reports.knowledge import knowledge_flow
+from taskgrove.reports.quantities import duration, human, percent
 from taskgrove.reports.report import write_report
 from taskgrove.reports.size import draw_size
 from taskgrove.reports.table import per_task
+from taskgrove.store.spent import Spent
+from taskgrove.store.state import State, apply
 from taskgrove.testing.systems import synthetic_system
 
-PICTURES = [f"{name}.{kind}" for name in ("graph", "progress", "size") for kind in ("png", "svg")]
-FILES = {"report.md", "tasks.json", "tasks.csv", *PICTURES}
+PICTURES = ("graph", "progress", "size", "metrics")
+TABLES = ("tasks.json", "tasks.csv", "metrics.csv", "knowledge.csv")
+FILES = {"report.md", *TABLES, *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg"))}
 
 
 def failures_only(history: Sequence[Commit]) -> list[Commit]:
@@ -41,16 +46,20 @@ def failures_only(history: Sequence[Commit]) -> list[Commit]:
     ]
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 def test_a_report_has_all_its_files_and_its_page_shows_them(tmp_path: Path) -> None:
     view, history, evaluations = synthetic_system(4, 1)
     written = write_report(tmp_path / "new" / "r", view, history, evaluations, "Four tasks")
     assert {path.name for path in written} == FILES == {p.name for p in (tmp_path / "new" / "r").iterdir()}
     page = written[0].read_text()
     assert page.startswith("# Four tasks\n\n4 tasks, 4 with a model. Parameters: ")
-    assert all(f"({name}.png)" in page for name in ("graph", "progress", "size"))
+    assert all(f"({name}.png)" in page for name in PICTURES)
     assert all(f"| {task} |" in page for task in view.tasks)
     assert "Experiment `synthetic`: 4 tasks, 2 iterations each, seed 0" in page
-    rows = list(csv.DictReader((tmp_path / "new" / "r" / "tasks.csv").read_text().splitlines()))
+    rows = read_csv(tmp_path / "new" / "r" / "tasks.csv")
     loaded = json.loads((tmp_path / "new" / "r" / "tasks.json").read_text())
     assert [row["task"] for row in rows] == [row["task"] for row in loaded["tasks"]] == list(view.tasks)
 
@@ -67,10 +76,12 @@ def test_the_same_system_gives_the_same_bytes_and_other_files_stay(tmp_path: Pat
 def test_reports_of_empty_and_partial_systems(tmp_path: Path) -> None:
     view, history, _ = synthetic_system(3, 1)
     without = replace(view, bests={}, models={r: view.models[r] for r in view.roots}, iterations={})
+    num_failed = sum(isinstance(commit.operation, FinishChild) for commit in failures_only(history))
+    assert num_failed > 0
     cases: list[tuple[SystemView, Sequence[Commit], str]] = [
         (SystemView(), (), "No task has been added yet."),
         (without, history[:4], "No child has been trained yet."),
-        (without, failures_only(history), "of which"),
+        (without, failures_only(history), f"| `synthetic` | {num_failed} | {num_failed} | 0 | 0 | "),
         (view, (), "3 tasks, 3 with a model."),
     ]
     for i, (shown, commits, expected) in enumerate(cases):
@@ -129,10 +140,47 @@ def test_children_are_counted_by_how_they_ended() -> None:
         assert sum(summary.mutations.values()) == sum(len(c.mutations) for c in own)
 
 
-def test_training_cost_counts_the_backward_pass() -> None:
-    _, history, _ = synthetic_system(1, 1)
-    child = next(c for c in children(history) if c.status is not Status.FAILED)
-    assert child.training_flops == 3 * 14_800_000 * 3_200
+def test_what_the_history_says_was_spent_is_what_the_state_says() -> None:
+    _, history, _ = synthetic_system(4, 1, experiments=2)
+    state = State()
+    for commit in history:
+        state = apply(state, commit)
+    assert spent_by(history) == state.spent
+    assert [*state.spent] == ["synthetic", "synthetic-2"]
+
+
+def test_a_budget_is_told_in_one_line() -> None:
+    spent = Spent(children=64, failed=2, samples=1_200_000, flops=3 * 10**15, train_s=725.0, device_s=7_500.0)
+    assert budget(spent) == (
+        "64 children (2 failed), 1.20 M images, 3.00 PFLOP, 12 min 05 s of training, 2 h 05 min of the device"
+    )
+    assert budget(Spent(children=1)).startswith("1 child, 0 images, ")
+
+
+def test_the_page_shows_what_each_experiment_used_and_who_trained_the_models(tmp_path: Path) -> None:
+    view, history, evaluations = synthetic_system(3, 1, experiments=2)
+    page = write_report(tmp_path, view, history, evaluations, "x")[0].read_text()
+    for name, spent in spent_by(history).items():
+        time = f"{duration(spent.train_s)} | {duration(spent.device_s)}"
+        used = f"{human(spent.samples)} | {human(spent.flops)}"
+        assert f"| `{name}` | {spent.children} | {spent.failed} | {used} | {time} |" in page
+    for task, sources in knowledge_flow(view).items():
+        assert f"| {task} | {percent(sources[task])} | " in page
+
+
+def test_tables_of_metrics_and_knowledge_hold_unrounded_numbers(tmp_path: Path) -> None:
+    view, history, evaluations = synthetic_system(3, 1)
+    write_report(tmp_path, view, history, evaluations, "x")
+    lines = read_csv(tmp_path / "metrics.csv")
+    for line, found in zip(lines, measured(history), strict=True):
+        assert (line["experiment"], line["task"]) == (found.experiment, found.task)
+        assert int(line["iteration"]) == found.iteration
+        assert {name: float(line[name]) for name in found.values} == found.values
+    flow = knowledge_flow(view)
+    rows = read_csv(tmp_path / "knowledge.csv")
+    assert {(r["task"], r["source"]): float(r["fraction"]) for r in rows} == {
+        (task, source): part for task, sources in flow.items() for source, part in sources.items()
+    }
 
 
 def test_progress_has_a_line_per_task_or_bands_when_there_are_many() -> None:
@@ -199,6 +247,24 @@ def test_the_log_tells_every_commit_in_words() -> None:
     assert all("diverged: The loss is NaN." in text for text in failed)
 
 
+def test_the_log_tells_metrics_with_their_units() -> None:
+    values = {
+        "tasks": 8.0,
+        "mean_test_accuracy": 0.9123,
+        "params_per_task": 1_204_000.0,
+        "mean_flops": 14_800_000.0,
+        "children": 64.0,
+        "samples": 1_200_000.0,
+        "train_flops": 3.4e12,
+    }
+    found = AddMetrics(experiment="e", task=TaskName("a"), iteration=1, values=values)
+    assert log.describe(found) == (
+        "after iteration 1 of a: 8 tasks with a model, test 91.2 %, 1.20 M parameters per task, 14.8 MFLOP "
+        "per image; e has used 64 children, 1.20 M images, 3.40 TFLOP"
+    )
+    assert "0 tasks with a model, test – %, – parameters" in log.describe(replace(found, values={}))
+
+
 def test_the_log_prints_names_with_brackets_as_they_are_and_serialises() -> None:
     _, history, _ = synthetic_system(1, 1)
     shown = [replace(line, text=f"{line.text} [red]") for line in log.lines(history)]
@@ -213,5 +279,5 @@ def test_synthetic_systems_are_consistent_and_repeatable() -> None:
     assert (view, history, evaluations) == synthetic_system(5, 4)
     assert view != synthetic_system(5, 5)[0]
     assert [commit.number for commit in history] == list(range(view.number + 1))
-    assert set(evaluations) == set(view.bests.values())
+    assert set(view.bests.values()) <= set(evaluations)
     assert all(id == model.id for id, model in view.models.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from io import StringIO
 
 import pytest
@@ -12,6 +12,7 @@ from rich.console import Console
 from taskgrove.domain.ids import ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.records import Component, Evaluation, Model, TaskSpec, identified
 from taskgrove.domain.view import SystemView
+from taskgrove.reports.history import spent_by
 from taskgrove.reports.quantities import duration, human, percent
 from taskgrove.reports.show import describe_model, describe_system
 from taskgrove.reports.table import as_json, as_markdown, as_rich, per_task, totals
@@ -179,6 +180,16 @@ def test_a_model_tells_who_shares_and_who_trained_its_components() -> None:
     assert told.ancestors == ()
 
 
+def test_a_model_shows_how_many_cycles_each_task_trained_its_components() -> None:
+    view, _ = small()
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(describe_model(OF_B, view).as_rich())
+    lines = {line.split()[0]: line for line in console.export_text().splitlines() if line.strip()}
+    assert "a 4" in lines["block_1"]
+    assert "b 4" in lines["adapter_1"]
+    assert "a 4" not in lines["block_0"]
+
+
 def test_ancestors_are_told_nearest_first() -> None:
     view, _ = small()
     child = identified(replace(OF_A, parent=ROOT.id))
@@ -186,22 +197,23 @@ def test_ancestors_are_told_nearest_first() -> None:
 
 
 def test_descriptions_print_and_serialise() -> None:
-    view, _, _ = synthetic_system(4, 1)
+    view, history, _ = synthetic_system(4, 1)
     console = Console(width=100, record=True, file=StringIO())
     for model in view.published():
         told = describe_model(model, view)
         console.print(told.as_rich())
         assert json.loads(json.dumps(told.as_json()))["model"] == model.id
-    status = describe_system(view)
+    status = describe_system(view, spent_by(history))
     console.print(status.as_rich())
     assert json.loads(json.dumps(status.as_json()))["totals"]["num_tasks"] == 4
     text = console.export_text()
-    assert "8 of 8 task iterations finished" in text
+    assert "8 of 8 task iterations finished; used 32 children (" in text
+    assert status.as_json()["spent"] == {"synthetic": asdict(spent_by(history)["synthetic"])}
     assert "none: a root model" in text
     assert all(task in text for task in view.tasks)
 
 
 def test_an_empty_system_has_a_status() -> None:
     console = Console(width=80, record=True, file=StringIO())
-    console.print(describe_system(SystemView()).as_rich())
+    console.print(describe_system(SystemView(), {}).as_rich())
     assert "none yet" in console.export_text()

@@ -11,9 +11,11 @@ import pytest
 from taskgrove.domain.errors import BadValueError, DuplicateNameError
 from taskgrove.experiment.spec import (
     AgentSpec,
+    BudgetSpec,
     ExperimentSpec,
     RootSpec,
     ScoreSpec,
+    SpaceSpec,
     TaskEntry,
     TrainSpec,
     canonical,
@@ -73,6 +75,18 @@ def test_bad_precision_threads_and_iterations_are_refused() -> None:
         AgentSpec(iterations=0)
 
 
+def test_a_budget_pays_for_something() -> None:
+    with pytest.raises(BadValueError, match=r"budget\.cycles must be at least 1, got 0"):
+        BudgetSpec(cycles=0)
+    assert BudgetSpec().cycles is None
+
+
+def test_the_settings_of_a_score_that_were_given_are_known() -> None:
+    assert ScoreSpec(form="munet").given() == frozenset()
+    assert ScoreSpec(scale=0.5, max_flops=1.0).given() == {"scale", "max_flops"}
+    assert ScoreSpec(count_roots=False, params_constant=0.0).given() == {"count_roots", "params_constant"}
+
+
 def test_only_spelled_out_splits_are_given() -> None:
     assert SPEC.tasks[0].splits() == {"val": "train[90%:]"}
     assert TaskEntry(name="a", source="npz:a").splits() == {}
@@ -116,6 +130,13 @@ def test_a_continued_experiment_may_change(changed: ExperimentSpec) -> None:
         replace(SPEC, score=ScoreSpec(scale=0.9)),
         replace(SPEC, score=ScoreSpec(params_constant=1.0)),
         replace(SPEC, score=ScoreSpec(flops_constant=1.0)),
+        replace(SPEC, score=ScoreSpec(form="munet")),
+        replace(SPEC, score=ScoreSpec(count_roots=False)),
+        replace(SPEC, score=ScoreSpec(max_params=1.0)),
+        replace(SPEC, score=ScoreSpec(max_flops=1.0)),
+        replace(SPEC, space=SpaceSpec(base="munet")),
+        replace(SPEC, space=SpaceSpec(values={"opt.lr": (0.1,)})),
+        replace(SPEC, budget=BudgetSpec(cycles=8)),
         replace(SPEC, train=TrainSpec(cycles=5)),
         replace(SPEC, train=TrainSpec(samples_cap=5)),
         replace(SPEC, train=TrainSpec(batch_size=5)),

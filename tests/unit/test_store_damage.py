@@ -199,7 +199,8 @@ def test_a_store_is_created_only_where_nothing_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda header: header.update(version=2),
+        lambda header: header.update(version=1),
+        lambda header: header.update(version=3),
         lambda header: header.update(format="icegrove"),
         lambda header: header.update(hash="md5"),
         lambda header: header.pop("uuid"),

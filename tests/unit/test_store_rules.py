@@ -9,9 +9,10 @@ import pytest
 
 from taskgrove.domain.errors import CommitRefusedError, DuplicateNameError, UnknownNameError
 from taskgrove.domain.ids import AgentName, ModelId, TaskName
-from taskgrove.domain.records import AddRoot, FinishChild, Model, Operation, identified
+from taskgrove.domain.records import AddMetrics, AddRoot, FinishChild, Model, Operation, identified
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.rules import validate
+from taskgrove.store.spent import Spent
 from taskgrove.store.state import State
 from taskgrove.store.store import Store
 from taskgrove.testing.scripts import (
@@ -23,6 +24,7 @@ from taskgrove.testing.scripts import (
     begin,
     end,
     evaluate,
+    measure,
     play,
     reject,
     start,
@@ -248,3 +250,37 @@ def test_evaluations_are_of_live_models_and_outside_the_view() -> None:
     assert "0.75" not in repr(state.view)
     refuse(state, evaluate(TWO).operation, "is not live")
     refuse(state, evaluate(ONE, split="").operation, "no split")
+
+
+def test_metrics_are_recorded_once_between_the_ends_of_two_iterations() -> None:
+    ended = [begin("a"), ONE_STEP, end("a", ONE.id)]
+    again = [*ended, begin("a", 1), end("a", ONE.id, 1)]
+    validate(after(ended), measure("a").operation)
+    validate(after([*ended, begin("a", 1)]), measure("a").operation)
+    validate(after(again), measure("a", 1).operation)
+    refuse(after([begin("a"), ONE_STEP]), measure("a").operation, "not due: none are")
+    refuse(after([*ended, measure("a")]), measure("a").operation, "not due: none are")
+    refuse(after(again), measure("a").operation, "not due: those after iteration 1 by 'scripted' are")
+
+
+def test_metrics_are_of_the_experiment_and_the_task_whose_iteration_has_ended() -> None:
+    state, found = after([begin("a"), ONE_STEP, end("a", ONE.id)]), measure("a").operation
+    assert isinstance(found, AddMetrics)
+    refuse(state, replace(found, task=B), "not due")
+    with pytest.raises(UnknownNameError, match="'another'"):
+        validate(state, replace(found, experiment="another"))
+    with pytest.raises(UnknownNameError, match="'c'"):
+        validate(state, replace(found, task=TaskName("c")))
+
+
+def test_what_an_experiment_has_spent_is_the_sum_over_its_children() -> None:
+    steps = [begin("a"), ONE_STEP, reject(ROOT, "a", child=2), reject(ROOT, "a", child=3, failed=True)]
+    spent = after(steps).spent
+    assert spent == {EXPERIMENT: Spent(children=3, failed=1, samples=16, flops=160)}
+    assert after([*steps, begin("a")]).spent == spent, "what was dropped was paid for"
+
+
+def test_the_times_of_commits_are_added_up() -> None:
+    child = child_of(ONE_STEP)
+    spent = Spent().plus(child, {"train": 2.0, "device": 3.0}).plus(child, {})
+    assert (spent.children, spent.train_s, spent.device_s) == (2, 2.0, 3.0)

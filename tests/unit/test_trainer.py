@@ -22,29 +22,18 @@ from taskgrove.domain.jobs import (
 )
 from taskgrove.domain.layout import Slot
 from taskgrove.domain.records import Model
-from taskgrove.experiment.build import space_of
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import unpack
 from taskgrove.tasks.base import TaskData
 from taskgrove.tasks.preprocess import eval_batch
 from taskgrove.trainer.cache import Cache
 from taskgrove.trainer.evaluate import num_correct
-from taskgrove.trainer.optim import CLIP_NORM, Optimizer, learning_rate
+from taskgrove.trainer.optim import CLIP_NORM, LearningRate, Optimizer
 from taskgrove.trainer.train import Resident, Schedule, batches, train_network
-from tests.unit.small_jobs import CONFIG, MEMBER, make_data, make_job, make_trainer, root, store
+from tests.unit.plain_rate import plain_cosine
+from tests.unit.small_jobs import CONFIG, HPARAMS, MEMBER, make_data, make_job, make_trainer, root, store
 
 __all__ = ["root", "store"]  # fixtures, which pytest finds by name
-
-
-def test_the_learning_rate_warms_up_from_zero_and_ends_near_zero() -> None:
-    rates = [learning_rate(step, 100, 0.1, 0.2) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1 / 21)
-    assert max(rates) == pytest.approx(0.1)
-    assert rates.index(max(rates)) == 20
-    assert rates[:20] == sorted(rates[:20])
-    assert rates[20:] == sorted(rates[20:], reverse=True)
-    assert rates[-1] < 0.1 * 0.001
-    assert learning_rate(0, 100, 0.1, 0.0) == pytest.approx(0.1)
 
 
 def test_batches_visit_every_image_once_per_epoch_and_are_always_full() -> None:
@@ -66,8 +55,9 @@ def test_the_optimiser_equals_sgd_written_out(nesterov: bool) -> None:
     torch.manual_seed(0)
     parameter = nn.Parameter(torch.randn(7, 3))
     buffer = torch.randn(7, 3)
-    hparams = {"opt.lr": 0.3, "opt.warmup": 0.25, "opt.momentum": 0.8, "opt.nesterov": nesterov}
-    optimizer = Optimizer([parameter], [buffer], hparams, num_steps=8)
+    rate = LearningRate(peak=0.3, warmup=0.25, schedule="cosine", num_steps=8, steps_per_cycle=4)
+    hparams = {"opt.momentum": 0.8, "opt.nesterov": nesterov}
+    optimizer = Optimizer([parameter], [buffer], hparams, rate)
     weight, velocity = parameter.detach().clone(), buffer.clone()
     for step in range(8):
         gradient = torch.randn(7, 3) * 3
@@ -76,7 +66,7 @@ def test_the_optimiser_equals_sgd_written_out(nesterov: bool) -> None:
         clipped = gradient * min(1.0, CLIP_NORM / (float(gradient.norm()) + 1e-6))
         velocity = 0.8 * velocity + clipped
         update = clipped + 0.8 * velocity if nesterov else velocity
-        weight -= learning_rate(step, 8, 0.3, 0.25) * update
+        weight -= plain_cosine(step, 8, 0.3, 0.25) * update
     torch.testing.assert_close(parameter.detach(), weight, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(optimizer.momentum(parameter), velocity, rtol=1e-5, atol=1e-6)
 
@@ -114,7 +104,7 @@ def plain_training(store: Store, job: TrainJob, data: TaskData) -> tuple[list[fl
     for step in range(steps):
         index = next(order)
         for group in sgd.param_groups:
-            group["lr"] = learning_rate(
+            group["lr"] = plain_cosine(
                 step, steps, float(job.hparams["opt.lr"]), float(job.hparams["opt.warmup"])
             )
         loss = nn.functional.cross_entropy(logits(images[index]), labels[index])
@@ -163,15 +153,14 @@ def test_bf16_learns_what_float32_learns(store: Store, root: Model) -> None:
 
 def test_logits_that_are_not_finite_are_found_at_validation() -> None:
     family = family_of(MEMBER)
-    hparams = space_of(MEMBER).defaults()
-    slots = [family.layout(MEMBER).slot(n, hparams, 3) for n in family.layout(MEMBER).root_slots()]
+    slots = [family.layout(MEMBER).slot(n, HPARAMS, 3) for n in family.layout(MEMBER).root_slots()]
     tensors = {s.name: family.init(s, torch.Generator().manual_seed(1)) for s in slots}
     images, labels = torch.zeros(4, 8, 8, 1, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64)
     network = assemble(family, slots, tensors)
-    assert num_correct(network, images, labels, hparams, torch.float32) == 4
+    assert num_correct(network, images, labels, HPARAMS, torch.float32) == 4
     tensors[SlotName("head")]["bias"][2] = float("nan")
     network = assemble(family, slots, tensors)
-    assert num_correct(network, images, labels, hparams, torch.float32) is None
+    assert num_correct(network, images, labels, HPARAMS, torch.float32) is None
 
 
 def test_bf16_means_bf16_arithmetic(store: Store, root: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,15 +182,14 @@ def test_bf16_means_bf16_arithmetic(store: Store, root: Model, monkeypatch: pyte
 def test_only_trainable_slots_get_gradients(store: Store, root: Model) -> None:
     family = family_of(MEMBER)
     layout = family.layout(MEMBER)
-    hparams = space_of(MEMBER).defaults()
-    slots = [layout.slot(c.slot, hparams, 3) for c in root.components]
+    slots = [layout.slot(c.slot, HPARAMS, 3) for c in root.components]
     tensors = {s.name: family.init(s, torch.Generator().manual_seed(1)) for s in slots}
     network = assemble(family, slots, tensors, frozenset({SlotName("block_1"), SlotName("head")}))
     before = {s: {k: t.clone() for k, t in c.items()} for s, c in split(network).items()}
     data = make_data()
     images, labels = torch.from_numpy(data.train.images), torch.from_numpy(data.train.labels)
     resident = Resident(train_images=images, train_labels=labels, val_images=images, val_labels=labels)
-    train_network(network, {}, resident, hparams, CONFIG, seed=1)
+    train_network(network, {}, resident, HPARAMS, CONFIG, seed=1)
     for slot, parts in split(network).items():
         changed = any(not torch.equal(t, before[slot][k]) for k, t in parts.items())
         assert changed == (slot in ("block_1", "head"))

@@ -20,19 +20,18 @@ from taskgrove.domain.jobs import (
     TrainResult,
 )
 from taskgrove.domain.records import Model
-from taskgrove.experiment.build import space_of
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import pack, unpack
 from taskgrove.tasks.base import Split, TaskData
 from taskgrove.trainer.base import Tick
 from taskgrove.trainer.run import Trainer
-from tests.unit.small_jobs import CONFIG, MEMBER, make_data, make_job, make_trainer, root, store
+from tests.unit.small_jobs import CONFIG, HPARAMS, MEMBER, make_data, make_job, make_trainer, root, store
 
 __all__ = ["root", "store"]  # fixtures, which pytest finds by name
 
 
 def test_the_same_job_gives_the_same_bytes(store: Store, root: Model) -> None:
-    noisy = {**space_of(MEMBER).defaults(), "data.area_min": 0.5, "data.flip": True, "data.brightness": 0.2}
+    noisy = {**HPARAMS, "data.area_min": 0.5, "data.flip": True, "data.brightness": 0.2}
     job = make_job(root, hparams=noisy)
     first, second = make_trainer(store).train(job), make_trainer(store).train(job)
     assert first == second
@@ -84,11 +83,49 @@ def test_clones_carry_momentum_and_it_matters(store: Store, root: Model) -> None
 
 
 def test_the_newest_of_equally_good_versions_is_kept(store: Store, root: Model) -> None:
-    frozen = {**space_of(MEMBER).defaults(), "opt.lr": 0.0001}
+    frozen = {**HPARAMS, "opt.lr": 0.0001}
     result = make_trainer(store).train(make_job(root, hparams=frozen))
     assert isinstance(result, TrainResult)
     best = max(result.accuracies)
     assert result.best_cycle == max(i for i, a in enumerate(result.accuracies, 1) if a == best)
+
+
+def test_the_first_of_equally_good_versions_is_kept_when_strict(store: Store, root: Model) -> None:
+    still = {**HPARAMS, "opt.lr": 0.0001, "opt.schedule": "constant"}
+    newest = make_trainer(store).train(make_job(root, hparams=still))
+    first = make_trainer(store).train(make_job(root, hparams=still, strict=True))
+    alone = make_trainer(store).train(make_job(root, hparams=still, config=replace(CONFIG, cycles=1)))
+    assert isinstance(newest, TrainResult)
+    assert isinstance(first, TrainResult)
+    assert isinstance(alone, TrainResult)
+    assert first.accuracies == newest.accuracies == alone.accuracies * 3, "the cycles were to be equals"
+    assert (first.best_cycle, newest.best_cycle) == (1, 3)
+    assert first.quality == newest.quality
+    assert first.trained == alone.trained
+    assert newest.trained != alone.trained
+
+
+@pytest.mark.parametrize(
+    ("correct", "first", "newest"),
+    [
+        ((3, 5, 5, 4, 5), 2, 5),
+        ((3, 5, 4, 4, 4), 2, 2),
+        ((1, 2, 3, 4, 5), 5, 5),
+        ((5, 4, 3, 2, 1), 1, 1),
+        ((0, 0, 0, 0, 0), 1, 5),
+        ((0, 0, 1, 1, 0), 3, 4),
+    ],
+)
+def test_which_version_is_kept(
+    store: Store, root: Model, monkeypatch: pytest.MonkeyPatch, correct: list[int], first: int, newest: int
+) -> None:
+    for strict, best in ((True, first), (False, newest)):
+        script = iter(correct)
+        monkeypatch.setattr("taskgrove.trainer.train.num_correct", lambda *_, script=script: next(script))
+        job = make_job(root, config=replace(CONFIG, cycles=5, samples_cap=16), strict=strict)
+        result = make_trainer(store).train(job)
+        assert isinstance(result, TrainResult)
+        assert (result.best_cycle, result.quality) == (best, max(correct) / 30)
 
 
 def test_divergence_is_a_failure_with_its_seed(store: Store, root: Model) -> None:
@@ -102,6 +139,10 @@ def test_divergence_is_a_failure_with_its_seed(store: Store, root: Model) -> Non
     assert failure.kind == "diverged"
     assert failure.seed == job.seed
     assert "cycle 1" in failure.text
+    sound = make_trainer(store).train(replace(job, config=replace(job.config, cycles=1)))
+    assert isinstance(sound, TrainResult)
+    assert failure.samples == sound.samples, "what a failed child has cost counts"
+    assert failure.flops == sound.flops - sound.val_samples * job.flops
 
 
 @pytest.mark.parametrize(
@@ -115,7 +156,7 @@ def test_divergence_is_a_failure_with_its_seed(store: Store, root: Model) -> Non
 def test_a_child_that_cannot_be_trained_is_a_result(
     store: Store, root: Model, monkeypatch: pytest.MonkeyPatch, error: RuntimeError, kind: str
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("taskgrove.trainer.run.train_network", fail)
@@ -150,7 +191,7 @@ def test_a_job_sets_its_number_of_threads(store: Store, root: Model) -> None:
 
 
 def test_a_clone_is_resampled_to_another_resolution(store: Store, root: Model) -> None:
-    large = {**space_of(MEMBER).defaults(), "data.resolution": 16}
+    large = {**HPARAMS, "data.resolution": 16}
     resized = tuple(
         (slot, replace(origin, resize=True) if isinstance(origin, Clone) and slot == "pos" else origin)
         for slot, origin in make_job(root).slots
@@ -164,7 +205,7 @@ def test_a_clone_is_resampled_to_another_resolution(store: Store, root: Model) -
 
 def test_new_components_are_drawn_from_the_seed_of_the_job(store: Store, root: Model) -> None:
     at = next(i for i, c in enumerate(root.components) if c.slot == "block_1")
-    still = {**space_of(MEMBER).defaults(), "opt.lr": 0.0001}
+    still = {**HPARAMS, "opt.lr": 0.0001}
     slots = list(make_job(root).slots)
     slots.insert(at, (SlotName("adapter_1"), Fresh()))
 

@@ -6,6 +6,7 @@ from taskgrove.domain.registry import Registry
 from taskgrove.tasks.base import AbstractSource
 from taskgrove.tasks.sources.arrays import ArraysSource
 from taskgrove.tasks.sources.folder import FolderSource
+from taskgrove.tasks.sources.fonts.source import FontsSource
 from taskgrove.tasks.sources.glyphs.source import GlyphsSource
 from taskgrove.tasks.sources.npz import NpzSource
 from taskgrove.tasks.sources.sklearn_digits import SklearnSource
@@ -13,6 +14,7 @@ from taskgrove.tasks.sources.sklearn_digits import SklearnSource
 _BUILTIN: tuple[AbstractSource, ...] = (
     ArraysSource(),
     FolderSource(),
+    FontsSource(),
     GlyphsSource(),
     NpzSource(),
     SklearnSource(),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
 from torch import Generator, Tensor
 
 from taskgrove.backbones.base import AbstractFamily, Tensors
+from taskgrove.backbones.families.vit.export import write_weights
 from taskgrove.backbones.families.vit.initial import initialise
 from taskgrove.backbones.families.vit.layers import LAYERS
-from taskgrove.backbones.families.vit.layout import VitLayout
+from taskgrove.backbones.families.vit.layout import ADAPTER_SPACE, VitLayout
 from taskgrove.backbones.families.vit.members import LAYOUTS, layout_of, space_of
 from taskgrove.backbones.families.vit.positions import resample
 from taskgrove.backbones.families.vit.weights import read_weights
@@ -39,6 +40,10 @@ class VitFamily(AbstractFamily):
     def space(self, member: str) -> Space:
         return space_of(member)
 
+    def insertion_space(self, member: str) -> Space:
+        layout_of(member)
+        return ADAPTER_SPACE
+
     def init(self, slot: Slot, generator: Generator) -> dict[str, Tensor]:
         return initialise(slot, generator)
 
@@ -61,3 +66,6 @@ class VitFamily(AbstractFamily):
 
     def read_weights(self, path: Path, member: str) -> dict[SlotName, dict[str, Tensor]]:
         return read_weights(path, layout_of(member))
+
+    def write_weights(self, components: Mapping[SlotName, Tensors], member: str) -> bytes:
+        return write_weights(components, layout_of(member))

@@ -33,7 +33,8 @@ class VitLayout(AbstractLayout):
     """The structure of one vision transformer.
 
     Blocks are removed from the top and one always stays, since without a block the class token never
-    sees the image (the authors' notebooks allow that). Adapter i sits right before block i (001, §3).
+    sees the image (the authors' notebooks allow that). Adapter i sits right before block i, the first
+    block included, as in muNet's notebook; its text has one between any two consecutive blocks.
 
     Attributes:
         member: The registered name.
@@ -64,6 +65,8 @@ class VitLayout(AbstractLayout):
             kind=kind,
             shapes=self._shapes(kind, hparams, num_classes),
             flops=self._flops(kind, hparams, num_classes),
+            product_flops=self._attention_flops(hparams) if kind == "block" else 0,
+            deep=kind in ("block", "adapter"),
             role=_ROLES.get(kind, Role.BODY),
             removable=kind == "block",
             resizable=kind == "pos",
@@ -138,11 +141,16 @@ class VitLayout(AbstractLayout):
         D, M, T = self.width, self.mlp_width, self.num_tokens(self._resolution(hparams))
         multiply_adds = {
             "embedding": (T - 1) * 3 * self.patch_size**2 * D,
-            "block": T * (4 * D * D + 2 * D * M) + 2 * T * T * D,
+            "block": T * (4 * D * D + 2 * D * M),
             "adapter": T * 2 * D * _adapter_dim(hparams),
             "head": D * num_classes,
         }
-        return 2 * multiply_adds.get(kind, 0)
+        attention = self._attention_flops(hparams) if kind == "block" else 0
+        return 2 * multiply_adds.get(kind, 0) + attention
+
+    def _attention_flops(self, hparams: Hparams) -> int:
+        """Of the two products of activations: queries with keys, and weights with values."""
+        return 4 * self.num_tokens(self._resolution(hparams)) ** 2 * self.width
 
     def _resolution(self, hparams: Hparams) -> int:
         value = hparams.get(RESOLUTION)

@@ -1,0 +1,1 @@
+"""The roots that the package ships: weights in timm's names with their provenance."""

@@ -1,0 +1,1 @@
+"""Roots of our own: recipes, what a pretraining leaves on disk, and who carries it out."""

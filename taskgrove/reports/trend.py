@@ -1,0 +1,129 @@
+"""How the whole system changes from task iteration to task iteration (µ2Net+, Fig. 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
+
+from taskgrove.domain.records import AddMetrics
+from taskgrove.reports.quantities import percent
+
+_COLOR = "#30507c"
+_MARK = "#909090"
+_MOST_POINTS = 30
+"""With more task iterations than this, points would hide the line."""
+_NAME_LENGTH = 18
+_CHARACTER = 0.0075
+"""Width of a character of an experiment's name, in widths of a chart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """One line: the metric, and how it is told from the other when a panel has two."""
+
+    metric: str
+    label: str = ""
+    second: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Panel:
+    """What one of the charts shows."""
+
+    title: str
+    lines: tuple[_Line, ...]
+    fraction: bool = False
+
+
+_PANELS = (
+    _Panel(title="mean test accuracy (%)", lines=(_Line(metric="mean_test_accuracy"),), fraction=True),
+    _Panel(
+        title="accounted parameters per task",
+        lines=(
+            _Line(metric="params_per_task", label="roots are no sharers"),
+            _Line(metric="params_per_task_roots_counted", label="roots are sharers", second=True),
+        ),
+    ),
+    _Panel(title="mean FLOPs per image", lines=(_Line(metric="mean_flops"),)),
+)
+
+
+def draw_metrics(found: Sequence[AddMetrics], title: str = "") -> Figure:
+    """Mean test accuracy, parameters per task and FLOPs after every task iteration of the system.
+
+    A dashed line marks where another experiment takes over. Means are over the tasks that have a
+    model by then.
+
+    Args:
+        found: In the order of the log, over all experiments.
+        title: Above the picture.
+    """
+    figure = Figure(figsize=(10, 7.5) if found else (6, 1.5), layout="constrained")
+    figure.suptitle(title, fontsize=12)
+    if not found:
+        figure.text(0.5, 0.4, "No task iteration has been measured yet.", ha="center", color="#606060")
+        return figure
+    grid = figure.subplots(len(_PANELS), 1, sharex=True)
+    for axes, panel in zip(grid, _PANELS, strict=True):
+        _draw(axes, panel, found)
+    _name_experiments(grid[0], found)
+    grid[-1].set_xlabel("task iterations of the system")
+    grid[-1].set_xlim(0.5, len(found) + 0.5)
+    grid[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    return figure
+
+
+def _draw(axes: Axes, panel: _Panel, found: Sequence[AddMetrics]) -> None:
+    marker = "o" if len(found) <= _MOST_POINTS else ""
+    for line in panel.lines:
+        known = [(x, m.values[line.metric]) for x, m in enumerate(found, 1) if line.metric in m.values]
+        axes.plot(
+            [x for x, _ in known],
+            [y for _, y in known],
+            linestyle="--" if line.second else "-",
+            marker=marker,
+            markersize=4,
+            markerfacecolor="white" if line.second else _COLOR,
+            color=_COLOR,
+            label=line.label,
+        )
+    for start in _starts(found)[1:]:
+        axes.axvline(start - 0.5, color=_MARK, linestyle="--", linewidth=1)
+    as_percent = FuncFormatter(lambda value, _: percent(value))
+    # As many digits as tell the ticks apart, which costs that hardly change need.
+    axes.yaxis.set_major_formatter(as_percent if panel.fraction else EngFormatter())
+    axes.set_title(panel.title, fontsize=10, loc="left")
+    axes.grid(color="#eeeeee")
+    axes.set_axisbelow(True)
+    if len(panel.lines) > 1:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, fontsize=8, frameon=False)
+
+
+def _starts(found: Sequence[AddMetrics]) -> list[int]:
+    """Where an experiment begins or goes on: positions from 1."""
+    names = [metrics.experiment for metrics in found]
+    return [x for x, name in enumerate(names, 1) if x == 1 or name != names[x - 2]]
+
+
+def _name_experiments(axes: Axes, found: Sequence[AddMetrics]) -> None:
+    """Write experiments' names where they begin, above the uppermost chart, as far as there is room."""
+    free = 0.0
+    for start in _starts(found):
+        name = found[start - 1].experiment
+        text = name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
+        if start < free:
+            continue
+        free = start + (len(text) + 1) * _CHARACTER * len(found)
+        axes.annotate(
+            text,
+            (start - 0.5, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, 18),
+            textcoords="offset points",
+            fontsize=8,
+            color="#606060",
+        )

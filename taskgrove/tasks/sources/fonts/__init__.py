@@ -1,0 +1,1 @@
+"""Tasks from a folder of fonts: `fonts:<script>@<folder>`."""
