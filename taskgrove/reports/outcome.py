@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from taskgrove.domain.ids import TaskName
-from taskgrove.domain.records import Commit, FinishChild
+from taskgrove.domain.records import Commit
 from taskgrove.domain.view import SystemView
+from taskgrove.reports.history import spent_by
 from taskgrove.reports.table import Evaluations, TaskRow, per_task, totals
 from taskgrove.scoring.accounting import accounted_params
 
@@ -156,13 +157,12 @@ def _task(row: TaskRow, view: SystemView) -> TaskOutcome:
 
 
 def _cost(history: Iterable[Commit], wall_s: float | None) -> Cost:
-    children = [(c, c.operation) for c in history if isinstance(c.operation, FinishChild)]
-    results = [child.result for _, child in children if child.result is not None]
+    spent = spent_by(history).values()
     return Cost(
-        children=len(children),
-        failed=len(children) - len(results),
-        samples=sum(result.samples for result in results),
-        train_flops=sum(result.flops for result in results),
-        train_s=sum(commit.seconds.get("train", 0.0) for commit, _ in children),
+        children=sum(each.children for each in spent),
+        failed=sum(each.failed for each in spent),
+        samples=sum(each.samples for each in spent),
+        train_flops=sum(each.flops for each in spent),
+        train_s=sum(each.train_s for each in spent),
         wall_s=wall_s,
     )

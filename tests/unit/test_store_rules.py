@@ -280,6 +280,14 @@ def test_what_an_experiment_has_spent_is_the_sum_over_its_children() -> None:
     assert after([*steps, begin("a")]).spent == spent, "what was dropped was paid for"
 
 
+def test_what_a_child_cost_until_it_failed_is_spent() -> None:
+    failed = child_of(reject(ROOT, "a", child=3, failed=True))
+    assert failed.failure is not None
+    diverged = replace(failed, failure=replace(failed.failure, samples=64, flops=640))
+    spent = Spent().plus(diverged, {})
+    assert (spent.children, spent.failed, spent.samples, spent.flops) == (1, 1, 64, 640)
+
+
 def test_the_times_of_commits_are_added_up() -> None:
     child = child_of(ONE_STEP)
     spent = Spent().plus(child, {"train": 2.0, "device": 3.0}).plus(child, {})
