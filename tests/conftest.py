@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+import torch
 from hypothesis import settings
 
 # The same examples every time, so that a change is judged by what it changes; `make test-slow` looks
@@ -9,3 +13,11 @@ from hypothesis import settings
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("search", max_examples=500, deadline=None, print_blob=True)
 settings.load_profile("steady")
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Lets a test set the process's number of threads; afterwards it is what it was."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)

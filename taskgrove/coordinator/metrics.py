@@ -8,7 +8,7 @@ from statistics import fmean
 
 from taskgrove.domain.records import Model
 from taskgrove.domain.view import SystemView
-from taskgrove.scoring.accounting import accounted_params
+from taskgrove.scoring.accounting import accounted_params, distinct_params
 from taskgrove.store.spent import Spent
 from taskgrove.store.state import State
 
@@ -34,7 +34,7 @@ def metrics(state: State, experiment: str) -> Mapping[str, float]:
     tested = [state.evaluations.get(best, {}) for best in view.bests.values()]
     found = {
         "tasks": float(len(models)),
-        "distinct_params": float(_distinct_params(view)),
+        "distinct_params": float(distinct_params(view.published())),
         "children": float(spent.children),
         "samples": float(spent.samples),
         "train_flops": float(spent.flops),
@@ -59,7 +59,3 @@ def _sizes(view: SystemView, models: list[Model]) -> dict[str, float]:
         name: fsum(accounted_params(model, view, count_roots=roots) for model in models) / len(models)
         for name, roots in counted.items()
     }
-
-
-def _distinct_params(view: SystemView) -> int:
-    return sum({c.id: c.num_params for model in view.published() for c in model.components}.values())

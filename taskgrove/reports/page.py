@@ -32,9 +32,9 @@ _KNOWLEDGE_CAPTION = (
     "`knowledge.csv`."
 )
 _BUDGET_CAPTION = (
-    "Children that failed count no images and no FLOPs; tests of published models are in none of the "
-    "columns. Training is wall time, added over children; the device's time is that of all cores together "
-    "on a CPU."
+    "A child that diverged counts what it had used until then; tests of published models are in none "
+    "of the columns. Training is wall time, added over children; the device's time is that of all cores "
+    "together on a CPU."
 )
 
 

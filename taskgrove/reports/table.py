@@ -12,10 +12,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from taskgrove.domain.ids import ModelId, TaskName
-from taskgrove.domain.records import Component, Evaluation, Model
+from taskgrove.domain.records import Component, Evaluation
 from taskgrove.domain.view import SystemView
 from taskgrove.reports.quantities import human, percent
-from taskgrove.scoring.accounting import accounted_params
+from taskgrove.scoring.accounting import accounted_params, distinct_params
 
 Evaluations = Mapping[ModelId, Mapping[str, Evaluation]]
 
@@ -98,9 +98,9 @@ def totals(view: SystemView, evaluations: Evaluations) -> Totals:
     return Totals(
         num_tasks=len(view.tasks),
         num_models=len(rows),
-        distinct_params=_distinct(view.published()),
+        distinct_params=distinct_params(view.published()),
         accounted_params=sum(row.accounted_params or 0.0 for row in rows),
-        root_params=_distinct([view.models[root] for root in view.roots]),
+        root_params=distinct_params([view.models[root] for root in view.roots]),
         separate_params=sum(row.num_params or 0 for row in rows),
         mean_val_accuracy=_mean([row.val_accuracy for row in rows]),
         mean_test_accuracy=_mean([row.test_accuracy for row in rows]),
@@ -213,10 +213,6 @@ def _sharing(row: TaskRow) -> str:
     roots = [f"root {row.shared_with_roots}"] if row.shared_with_roots else []
     rest = len(row.shared_with) - len(named)
     return ", ".join([*roots, *named, *([f"+{rest} tasks"] if rest else [])])
-
-
-def _distinct(models: Sequence[Model]) -> int:
-    return sum({c.id: c.num_params for model in models for c in model.components}.values())
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

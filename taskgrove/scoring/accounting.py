@@ -10,6 +10,11 @@ from taskgrove.domain.records import Model
 from taskgrove.domain.view import SystemView
 
 
+def distinct_params(models: Iterable[Model]) -> int:
+    """Parameters of some models together, shared ones counted once: what has to be stored."""
+    return sum({c.id: c.num_params for model in models for c in model.components}.values())
+
+
 def share(component: ComponentId, task: TaskName | None, view: SystemView, *, count_roots: bool) -> float:
     """The part 1 / (#models(p) + 1) of a component that a model of `task` accounts for."""
     others = len(view.users_of(component) - {task})

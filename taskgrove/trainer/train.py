@@ -88,6 +88,11 @@ class Schedule:
         """Of the whole training."""
         return self.steps_per_cycle * self.cycles
 
+    @property
+    def cycle_samples(self) -> int:
+        """Training images of a cycle."""
+        return self.steps_per_cycle * self.batch
+
 
 def batches(num_images: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Endless index batches (batch,), epoch after epoch, each epoch in a new random order."""
@@ -127,12 +132,7 @@ def train_network(
     """
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
     schedule = Schedule.of(len(data.train_labels), config)
-    names = [(slot, name) for slot in network.trainable for name in network.tensors(slot)]
-    names.sort()
-    parameters = [network.tensors(slot)[name] for slot, name in names]
-    buffers = [momentum[slot][name] if slot in momentum else None for slot, name in names]
-    rate = LearningRate.of(hparams, schedule.num_steps, schedule.steps_per_cycle)
-    optimizer = Optimizer(parameters, buffers, hparams, rate)
+    optimizer = _optimizer(network, momentum, hparams, schedule)
     order = batches(len(data.train_labels), schedule.batch, torch.Generator().manual_seed(seed))
     augment = torch.Generator(device=data.train_images.device).manual_seed(seed)
     keeper = Keeper(network, optimizer, strict=strict)
@@ -147,20 +147,26 @@ def train_network(
             optimizer.step()
             total += loss.detach()
         losses.append(float(total) / schedule.steps_per_cycle)
+        samples, validated = cycle * schedule.cycle_samples, cycle * len(data.val_labels)
         if not math.isfinite(losses[-1]):
-            raise DivergedError(
-                f"the training loss became {losses[-1]} in cycle {cycle}",
-                samples=cycle * schedule.steps_per_cycle * schedule.batch,
-                validated=(cycle - 1) * len(data.val_labels),
-            )
+            text = f"the training loss became {losses[-1]} in cycle {cycle}"
+            raise DivergedError(text, samples=samples, validated=validated - len(data.val_labels))
         if not keeper.validate(cycle, data, hparams, dtype):
-            raise DivergedError(
-                f"a logit was not finite at the validation after cycle {cycle}",
-                samples=cycle * schedule.steps_per_cycle * schedule.batch,
-                validated=cycle * len(data.val_labels),
-            )
+            text = f"a logit was not finite at the validation after cycle {cycle}"
+            raise DivergedError(text, samples=samples, validated=validated)
         watch(cycle, keeper.accuracies[-1])
-    return keeper.trajectory(tuple(losses), schedule.num_steps * schedule.batch, len(data.val_labels))
+    return keeper.trajectory(tuple(losses), schedule.cycles * schedule.cycle_samples, len(data.val_labels))
+
+
+def _optimizer(
+    network: Network, momentum: Mapping[SlotName, Tensors], hparams: Hparams, schedule: Schedule
+) -> Optimizer:
+    """Of the trainable tensors, in order of name, so that sums over them have one order."""
+    names = sorted((slot, name) for slot in network.trainable for name in network.tensors(slot))
+    parameters = [network.tensors(slot)[name] for slot, name in names]
+    buffers = [momentum[slot][name] if slot in momentum else None for slot, name in names]
+    rate = LearningRate.of(hparams, schedule.num_steps, schedule.steps_per_cycle)
+    return Optimizer(parameters, buffers, hparams, rate)
 
 
 class Keeper:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
 import pytest
-import torch
 
 from tests.bad_input.refusals import Case, Prepare, assert_refused, nothing
+
+pytestmark = pytest.mark.usefixtures("threads")  # which a pretraining sets
 
 RECIPE = """
 member = "vit-tiny-test"
@@ -22,14 +22,6 @@ threads = 1
 tasks = [{ name = "a", source = "npz:good.npz" }]
 """
 COMMAND = "pretrain recipe.toml --out root.safetensors"
-
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    """Of the process, which a pretraining sets."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def recipe(old: str = "", new: str = "") -> Prepare:

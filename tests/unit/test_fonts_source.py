@@ -13,10 +13,10 @@ from PIL import ImageFont
 
 from taskgrove.domain.errors import TaskDataError, UserError
 from taskgrove.tasks.load import load_task
+from taskgrove.tasks.scripts import SCRIPTS
 from taskgrove.tasks.sources import SOURCES
 from taskgrove.tasks.sources.fonts.draw import draw_script
 from taskgrove.tasks.sources.fonts.families import Face, family_of, open_fonts, share_out, thin_out
-from taskgrove.tasks.sources.fonts.scripts import SCRIPTS
 
 SHIPPED = Path(matplotlib.get_data_path(), "fonts", "ttf")
 FAMILIES = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif", "STIXGeneral", "cmr10")

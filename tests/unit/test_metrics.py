@@ -6,25 +6,15 @@ import pytest
 
 from taskgrove.coordinator.metrics import metrics
 from taskgrove.domain.ids import ComponentId, ModelId, SlotName, TaskName
-from taskgrove.domain.records import Component, Evaluation, Model, TaskSpec, identified
+from taskgrove.domain.records import Component, Evaluation, Model, identified
 from taskgrove.domain.view import SystemView
 from taskgrove.store.spent import Spent
 from taskgrove.store.state import State
 from taskgrove.testing.systems import synthetic_system
+from tests.unit.toy_tasks import toy_task
 
 A, B = TaskName("a"), TaskName("b")
-TASKS = {
-    name: TaskSpec(
-        name=name,
-        source="toy",
-        splits={},
-        class_names=("no", "yes"),
-        sizes={},
-        image_shape=(8, 8, 3),
-        fingerprint="",
-    )
-    for name in (A, B)
-}
+TASKS = {name: toy_task(name) for name in (A, B)}
 
 
 def model(task: TaskName | None, quality: float, flops: int, **sizes: int) -> Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ from taskgrove.experiment.spec import TaskEntry
 from taskgrove.trainer.pretrain import Pretraining
 from taskgrove.version import __version__
 
+pytestmark = pytest.mark.usefixtures("threads")  # which a pretraining sets
+
 DIGITS = TaskEntry(name="digits", source="glyphs:digits?per_class=3&size=12")
 SPEC = PretrainSpec(
     member="vit-tiny-test",
@@ -53,14 +55,6 @@ SPEC = PretrainSpec(
 
 class Killed(Exception):
     pass
-
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    """Of the process, which a pretraining sets."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from taskgrove.domain.ids import ComponentId, SlotName, TaskName
-from taskgrove.domain.records import Component, Model, TaskSpec, identified
+from taskgrove.domain.records import Component, Model, identified
 from taskgrove.domain.view import SystemView
 from taskgrove.reports.knowledge import flow_cells, flow_rows, knowledge_flow
 from taskgrove.testing.systems import synthetic_system
+from tests.unit.toy_tasks import toy_task
 
 A, B, C = TaskName("a"), TaskName("b"), TaskName("c")
 
@@ -25,18 +26,7 @@ def model(task: TaskName | None, *parts: Component) -> Model:
 
 
 def system(*models: Model) -> SystemView:
-    tasks = {
-        name: TaskSpec(
-            name=name,
-            source="toy",
-            splits={},
-            class_names=("no", "yes"),
-            sizes={},
-            image_shape=(8, 8, 3),
-            fingerprint="",
-        )
-        for name in (A, B, C)
-    }
+    tasks = {name: toy_task(name) for name in (A, B, C)}
     bests = {m.task: m.id for m in models if m.task is not None}
     return SystemView(tasks=tasks, models={m.id: m for m in models}, bests=bests)
 

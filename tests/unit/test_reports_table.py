@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from taskgrove.domain.ids import ComponentId, ModelId, SlotName, TaskName
-from taskgrove.domain.records import Component, Evaluation, Model, TaskSpec, identified
+from taskgrove.domain.records import Component, Evaluation, Model, identified
 from taskgrove.domain.view import SystemView
 from taskgrove.reports.history import spent_by
 from taskgrove.reports.quantities import duration, human, percent
@@ -18,6 +18,7 @@ from taskgrove.reports.show import describe_model, describe_system
 from taskgrove.reports.table import as_json, as_markdown, as_rich, per_task, totals
 from taskgrove.scoring.accounting import accounted_params
 from taskgrove.testing.systems import synthetic_system
+from tests.unit.toy_tasks import toy_task
 
 A, B, C = TaskName("a"), TaskName("b"), TaskName("c")
 
@@ -49,18 +50,6 @@ def model(task: TaskName | None, *parts: Component, quality: float = 0.0, flops:
     )
 
 
-def spec(name: TaskName) -> TaskSpec:
-    return TaskSpec(
-        name=name,
-        source="toy",
-        splits={},
-        class_names=("no", "yes"),
-        sizes={"train": 10},
-        image_shape=(8, 8, 3),
-        fingerprint="",
-    )
-
-
 ROOT = model(None, part("block_0", "r0", 60), part("block_1", "r1", 100), part("head", "rh", 5))
 OF_A = model(
     A, part("block_0", "r0", 60), part("block_1", "a1", 100, A), part("head", "ah", 7, A), quality=0.8
@@ -73,7 +62,7 @@ OF_B = model(
 def small() -> tuple[SystemView, dict[ModelId, dict[str, Evaluation]]]:
     view = SystemView(
         number=9,
-        tasks={name: spec(name) for name in (A, B, C)},
+        tasks={name: toy_task(name) for name in (A, B, C)},
         models={m.id: m for m in (ROOT, OF_A, OF_B)},
         roots=(ROOT.id,),
         bests={A: OF_A.id, B: OF_B.id},

@@ -13,7 +13,7 @@ from safetensors import safe_open
 import taskgrove
 from taskgrove.backbones.families import family_of
 from taskgrove.experiment.roots import HOME, ROOTS, SHIPPED
-from taskgrove.tasks.sources.fonts.scripts import SCRIPTS
+from taskgrove.tasks.scripts import SCRIPTS
 
 ROOT = Path(__file__).parents[2]
 LARGEST = 3_000_000

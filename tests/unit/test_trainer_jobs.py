@@ -180,14 +180,10 @@ def test_validation_uses_the_first_images_up_to_the_cap(store: Store, root: Mode
     assert capped == make_trainer(store, few).train(make_job(root))
 
 
-def test_a_job_sets_its_number_of_threads(store: Store, root: Model) -> None:
-    before = torch.get_num_threads()
-    try:
-        for threads in (2, 1):
-            make_trainer(store).train(make_job(root, config=replace(CONFIG, cycles=1, threads=threads)))
-            assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)
+def test_a_job_sets_its_number_of_threads(store: Store, root: Model, threads: None) -> None:
+    for number in (2, 1):
+        make_trainer(store).train(make_job(root, config=replace(CONFIG, cycles=1, threads=number)))
+        assert torch.get_num_threads() == number
 
 
 def test_a_clone_is_resampled_to_another_resolution(store: Store, root: Model) -> None:

@@ -12,9 +12,9 @@ from taskgrove.domain.errors import TaskDataError, UnknownNameError
 from taskgrove.tasks.arguments import absolute_path, join_options, split_options, whole_number
 from taskgrove.tasks.base import AbstractSource, RawData, Split
 from taskgrove.tasks.checks import as_raw, as_split
+from taskgrove.tasks.scripts import SCRIPTS
 from taskgrove.tasks.sources.fonts.draw import draw_script
 from taskgrove.tasks.sources.fonts.families import Face, family_of, open_fonts, share_out, thin_out
-from taskgrove.tasks.sources.fonts.scripts import SCRIPTS
 
 _DEFAULTS = {"per_family": "4", "seed": "0", "size": "40"}
 
