@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCES := taskgrove tests benchmarks docs recipes
 
-.PHONY: demo setup check fix test test-slow docs bench lock release clean
+.PHONY: demo setup check fix test test-slow docs bench bench-speed lock release clean
 
 demo: .venv/.demo  ## grow a system of eight tasks on embedded data, and write demo-report/
 	$(BIN)/taskgrove run recipes/demo.toml --store demo-grove --report demo-report
@@ -33,6 +33,14 @@ docs: .venv/.dev  ## regenerate the command reference
 
 bench: .venv/.dev  ## the reduced run on real data; TASKGROVE_DATA is a folder of npz files
 	$(BIN)/python benchmarks/recipe.py recipes/char6.toml --out benchmarks/char6_local
+
+bench-speed: .venv/.dev  ## speed and memory; PEERS and TRAINERS are interpreters, see benchmarks/README.md
+	$(BIN)/python -m benchmarks.step $(if $(PEERS),--peer-python $(PEERS)) --out benchmarks/step_local
+	$(BIN)/python -m benchmarks.prefix --out benchmarks/prefix_local
+	$(BIN)/python -m benchmarks.search $(if $(PEERS),--peer-python $(PEERS)) --out benchmarks/search_local
+	$(BIN)/python -m benchmarks.overhead $(if $(TRAINERS),--trainers-python $(TRAINERS)) --out benchmarks/overhead_local
+	$(BIN)/python -m benchmarks.workers --out benchmarks/workers_local
+	$(BIN)/python -m benchmarks.memory --out benchmarks/memory_local
 
 lock: .venv/.dev  ## show what is installed, to renew constraints.txt
 	$(BIN)/pip freeze --exclude-editable

@@ -15,6 +15,14 @@ settings.register_profile("search", max_examples=500, deadline=None, print_blob=
 settings.load_profile("steady")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def machine_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded images are kept below the tests' own folder, not in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TASKGROVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def threads() -> Iterator[None]:
     """Lets a test set the process's number of threads; afterwards it is what it was."""

@@ -6,8 +6,10 @@ Shape suffixes: B batch, C channels, H height, W width, T tokens, D width of the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import Generator, Tensor
 
@@ -16,6 +18,18 @@ from taskgrove.domain.ids import SlotName
 from taskgrove.domain.layout import AbstractLayout, Slot
 
 Tensors = Mapping[str, Tensor]
+
+
+class Layer(NamedTuple):
+    """A slot's function in a chain.
+
+    Attributes:
+        label: What it computes; two layers of a family with the same label, tensors and input agree.
+        apply: From the slot's tensors and its input to its output.
+    """
+
+    label: str
+    apply: Callable[[Tensors, Tensor], Tensor]
 
 
 class AbstractFamily(ABC):
@@ -70,6 +84,14 @@ class AbstractFamily(ABC):
 
         Computes in the dtype of `tensors`, which is also `x`'s.
         """
+
+    def chain(self, slots: Sequence[Slot]) -> tuple[Layer, ...]:
+        """The functions of a whole model's slots, for speed: together they give what `apply` gives.
+
+        Only the logits must agree, up to rounding: between two slots a family may leave out what the
+        slots above do not read. By default nothing is left out.
+        """
+        return tuple(Layer(slot.kind, partial(self.apply, slot)) for slot in slots)
 
     @abstractmethod
     def read_weights(self, path: Path, member: str) -> dict[SlotName, dict[str, Tensor]]:

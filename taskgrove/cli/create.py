@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 import taskgrove
-from taskgrove.cli.output import GroveArgument, JsonOption, columns, emit, say
+from taskgrove.cli.output import GroveArgument, JsonOption, columns, emit, err, say
+from taskgrove.cli.reading import reading_shown
 from taskgrove.domain.records import TaskSpec
 from taskgrove.experiment.places import open_store
 from taskgrove.experiment.suites import SUITES
@@ -45,7 +46,8 @@ def add(
     """Add a task; its images are read once to check them."""
     given = {"train": train, "val": val, "test": test}
     splits = {role: text for role, text in given.items() if text is not None}
-    spec = taskgrove.open(grove).add_task(name, source, splits or None, allow_overlap=allow_overlap)
+    with reading_shown(err):
+        spec = taskgrove.open(grove).add_task(name, source, splits or None, allow_overlap=allow_overlap)
     sizes = ", ".join(f"{role} {size:,} ({spec.splits[role]})" for role, size in spec.sizes.items())
     say(f"{name}: {spec.num_classes} classes; {sizes}.")
 
@@ -60,7 +62,8 @@ def add_suite(
     for entry in SUITES[name].tasks:
         if entry.name not in system.view().tasks:
             source, splits = filled(entry.source), entry.splits() or None
-            spec = system.add_task(entry.name, source, splits, allow_overlap=entry.allow_overlap)
+            with reading_shown(err):
+                spec = system.add_task(entry.name, source, splits, allow_overlap=entry.allow_overlap)
             say(f"{entry.name}: {spec.num_classes} classes, {spec.sizes['train']:,} training images.")
 
 

@@ -12,7 +12,9 @@ from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, 
 from taskgrove.cli.progress import GrowDisplay
 from taskgrove.experiment.segments import read_segments
 from taskgrove.experiment.spec import ScoreSpec, TrainSpec
+from taskgrove.experiment.torchrun import rank_of_process
 from taskgrove.reports.table import as_json, as_rich, per_task, totals
+from taskgrove.tasks.progress import progress_told_to
 
 StoreOption = Annotated[
     str, typer.Option("--store", help="Folder of the system, or <backend>:<location>; made when missing.")
@@ -38,12 +40,17 @@ def grow(
         list[str] | None, typer.Option(help="NAME=VALUE of a hyperparameter's default, e.g. opt.lr=0.05.")
     ] = None,
     device: DeviceOption = "auto",
-    executor: Annotated[str, typer.Option(help="See `taskgrove list executors`.")] = "inline",
+    workers: Annotated[
+        int, typer.Option(help="Children trained at the same time, in processes; 0: the executor decides.")
+    ] = 0,
+    executor: Annotated[
+        str, typer.Option(help="See `taskgrove list executors`; processes for several workers, else inline.")
+    ] = "",
     json: JsonOption = False,
 ) -> None:
     """Evolve the tasks' models; the same command continues a run that was interrupted."""
     system = taskgrove.open(grove)
-    with GrowDisplay(err, quiet=json) as display:
+    with GrowDisplay(err, quiet=json) as display, progress_told_to(display.read):
         system.grow(
             agent=agent,
             iterations=iterations,
@@ -56,6 +63,7 @@ def grow(
             defaults=pairs(default or [], "--default"),
             device=device,
             executor=executor,
+            workers=workers,
             observe=display.observe,
             watch=display.watch,
             options=pairs(option or [], "--option"),
@@ -71,8 +79,11 @@ def run(
 ) -> None:
     """Carry out an experiment from one file: root, tasks, search, segments; or continue it."""
     specs = read_segments(experiment)
-    with GrowDisplay(err, quiet=json) as display:
+    follows = rank_of_process().number > 0  # the process that leads speaks for all
+    with GrowDisplay(err, quiet=json or follows) as display, progress_told_to(display.read):
         system = taskgrove.run(specs, store, observe=display.observe, watch=display.watch)
+    if follows:
+        return
     show(system, json=json)
     if report is not None:
         page = system.report(report, title=specs[-1].name)[0]

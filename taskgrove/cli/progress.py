@@ -74,6 +74,13 @@ class GrowDisplay:
         cycle = f" cycle {tick.cycle}/{tick.cycles}: {percent(tick.accuracy)} %"
         self._progress.update(self._bar, description=f"{child}{cycle}{self._best.get(tick.task, '')}")
 
+    def read(self, what: str, done: int, total: int) -> None:
+        """Show how far the reading of a task's files has come."""
+        self._progress.update(self._bar, description=what, completed=done, total=total, eta="")
+        left = next(task.time_remaining for task in self._progress.tasks if task.id == self._bar)
+        if left:
+            self._progress.update(self._bar, eta=f"ETA {duration(left)}")
+
     def _eta(self, event: Event) -> str:
         if not self._trained or self._began is None:
             return "ETA …"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from time import process_time
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from types import TracebackType
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.jobs import EvaluateJob, Outcome, TrainJob
@@ -16,18 +17,33 @@ from taskgrove.domain.records import Evaluation
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Hear = Callable[[Any], Any]
+"""Called with what jobs tell from other processes; see `workers.post`."""
 
 
 class AbstractExecutor(ABC):
     """Runs calls somewhere; a subset of `concurrent.futures.Executor`.
 
-    The calls are idempotent: the store makes a repeated job harmless.
+    The calls are idempotent: the store makes a repeated job harmless. As a context it is shut down at
+    the end, and abandoned when an error ends the block.
     """
 
     name: ClassVar[str]
     """Registered name."""
     summary: ClassVar[str]
     """One line for `taskgrove list executors`."""
+    parallel: ClassVar[bool] = False
+    """Whether several calls run at the same time, in other processes. They are pickled then."""
+
+    @classmethod
+    def open(cls, workers: int, hear: Hear) -> Self:  # noqa: ARG003 - for those who override it
+        """The executor for a run; the default is for those that run one call at a time.
+
+        Args:
+            workers: Calls to run at the same time, at least 1; always 1 unless `parallel`.
+            hear: To be called with what jobs tell. Only the display of progress suffers without it.
+        """
+        return cls()
 
     @abstractmethod
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
@@ -35,7 +51,27 @@ class AbstractExecutor(ABC):
 
     @abstractmethod
     def shutdown(self) -> None:
-        """Wait for what runs and free what is held."""
+        """Wait for what was submitted and free what is held."""
+
+    def abandon(self) -> None:
+        """Free what is held when nobody wants the results any more; the default waits for them."""
+        self.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.shutdown()
+        else:
+            self.abandon()
+
+
+def process_meters() -> dict[str, float]:
+    """The time that this process has computed, on all cores together."""
+    return {"device_s": process_time()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +81,13 @@ class Work:
     Attributes:
         train: Trains a child.
         evaluate: Tests a published model.
-        clock: Seconds that the device has been busy, read before and after a job where the job runs;
-            by default the CPU time of the process, all cores together.
+        meters: Running totals by name, read before and after a job where the job runs; `device_s` are
+            the seconds that the device has been busy, by default the CPU time of the process.
     """
 
     train: Callable[[TrainJob], Outcome]
     evaluate: Callable[[EvaluateJob], Evaluation]
-    clock: Callable[[], float] = process_time
+    meters: Callable[[], Mapping[str, float]] = process_meters
 
 
 class Stage(StrEnum):

@@ -14,10 +14,10 @@ from typing import Any
 
 from taskgrove.agents.base import AbstractAgent, Assignment, Verdict
 from taskgrove.coordinator.base import AbstractExecutor, Observe, Work
+from taskgrove.coordinator.metered import Metered, Readings, metered
 from taskgrove.coordinator.metrics import TEST, metrics
 from taskgrove.coordinator.narrator import Narrator
 from taskgrove.coordinator.schedule import sequential
-from taskgrove.coordinator.timed import Seconds, Timed, timed
 from taskgrove.domain.errors import CommitRefusedError
 from taskgrove.domain.ids import CommitId, TaskName
 from taskgrove.domain.jobs import Completed, EvaluateJob, JobFailed, Outcome, TrainJob, TrainResult
@@ -158,16 +158,16 @@ class Coordinator:
         ours = (found.experiment, found.agent, found.iteration)
         return found.begun if ours == (begin.experiment, begin.agent, begin.iteration) else None
 
-    def _outcomes(self, jobs: tuple[TrainJob, ...], recorded: Recorded) -> Iterator[Timed]:
+    def _outcomes(self, jobs: tuple[TrainJob, ...], recorded: Recorded) -> Iterator[Metered]:
         """Outcomes of the jobs: first those in the log, then the others as their training ends."""
-        running: dict[Future[tuple[Outcome, Seconds]], TrainJob] = {}
+        running: dict[Future[tuple[Outcome, Readings]], TrainJob] = {}
         for job in jobs:
             if (job.generation, job.child) in recorded:
-                yield Timed(_from_log(job, recorded), None)
+                yield Metered(_from_log(job, recorded), None)
         for job in jobs:
             if (job.generation, job.child) in recorded:
                 continue
-            future = self._executor.submit(timed, "train", self._work.clock, self._work.train, job)
+            future = self._executor.submit(metered, "train", self._work.meters, self._work.train, job)
             if future.done():
                 yield _from_future(job, future)
             else:
@@ -175,9 +175,9 @@ class Coordinator:
         for future in as_completed(running):
             yield _from_future(running[future], future)
 
-    def _record(self, verdict: Verdict, done: Timed, begun: int) -> None:
+    def _record(self, verdict: Verdict, done: Metered, begun: int) -> None:
         job, outcome = done.completed.job, done.completed.outcome
-        if done.seconds is not None:
+        if done.meters is not None:
             operation = FinishChild(
                 experiment=self._run.start.experiment,
                 agent=job.agent,
@@ -201,11 +201,11 @@ class Coordinator:
                 job.generation,
                 job.child,
                 begun,
-                seconds=done.seconds,
+                meters=done.meters,
             )
         accepted = verdict.model is not None
         self._narrator.child(
-            done.completed, score=verdict.score, accepted=accepted, recovered=done.seconds is None
+            done.completed, score=verdict.score, accepted=accepted, recovered=done.meters is None
         )
 
     def _assess(self, task: TaskName) -> None:
@@ -220,9 +220,9 @@ class Coordinator:
         if model is None or TEST in self._store.state.evaluations.get(model.id, {}):
             return
         job = EvaluateJob(model=model.id, split=TEST, threads=self._run.threads)
-        future = self._executor.submit(timed, "evaluate", self._work.clock, self._work.evaluate, job)
-        evaluation, seconds = future.result()
-        self._commit(AddEvaluation(evaluation=evaluation), "evaluate", task, model.id, seconds=seconds)
+        future = self._executor.submit(metered, "evaluate", self._work.meters, self._work.evaluate, job)
+        evaluation, meters = future.result()
+        self._commit(AddEvaluation(evaluation=evaluation), "evaluate", task, model.id, meters=meters)
         self._narrator.evaluated(evaluation, view.iterations.get(task, 0) - 1)
 
     def _measure(self, task: TaskName) -> None:
@@ -234,10 +234,10 @@ class Coordinator:
             operation = AddMetrics(experiment=name, task=task, iteration=iteration, values=values)
             self._commit(operation, "metrics", task, iteration)
 
-    def _commit(self, operation: Operation, *position: str | int, seconds: Seconds | None = None) -> int:
+    def _commit(self, operation: Operation, *position: str | int, meters: Readings | None = None) -> int:
         """Commit under an id derived from the position, so that a repeated run writes the same log."""
         identity = CommitId(f"{derive(self._run.start.experiment, *position):016x}")
-        return self._store.commit(operation, id=identity, seconds=seconds).number
+        return self._store.commit(operation, id=identity, meters=meters).number
 
 
 def _covers(recorded: StartExperiment, start: StartExperiment) -> bool:
@@ -270,6 +270,6 @@ def _from_log(job: TrainJob, recorded: Recorded) -> Completed:
     return Completed(job=job, outcome=outcome)
 
 
-def _from_future(job: TrainJob, future: Future[tuple[Outcome, Seconds]]) -> Timed:
-    outcome, seconds = future.result()
-    return Timed(Completed(job=job, outcome=outcome), seconds)
+def _from_future(job: TrainJob, future: Future[tuple[Outcome, Readings]]) -> Metered:
+    outcome, meters = future.result()
+    return Metered(Completed(job=job, outcome=outcome), meters)

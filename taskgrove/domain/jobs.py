@@ -49,6 +49,15 @@ class TrainConfig:
         val_cap: Validation images used for selection at most, the first of the split.
         precision: `fp32` or `bf16` (fp32 master weights, bf16 arithmetic).
         threads: CPU threads per job; part of the experiment since float sums depend on it.
+        engine: `fast`, or `plain`: the reference, which computes every layer in every step.
+        micro_batch: Images computed at once at most, for memory; 0 for the whole batch. A step is
+            that of the whole batch, up to rounding.
+        checkpoint: Compute a layer's activations again in the backward pass instead of keeping them;
+            `fast` only.
+        hopeless: End a child whose best accuracy is lower than its bar by more than this; 0 for never,
+            as in the papers.
+        val_first: Validation images after the cycles of the first half, whose versions are then not
+            kept; 0 for all images, as in the papers.
     """
 
     cycles: int = 4
@@ -57,6 +66,11 @@ class TrainConfig:
     val_cap: int = 5_120
     precision: str = "fp32"
     threads: int = 2
+    engine: str = "fast"
+    micro_batch: int = 0
+    checkpoint: bool = False
+    hopeless: float = 0.0
+    val_first: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +136,8 @@ class TrainResult:
         samples: Training images used.
         val_samples: Images `quality` was measured on.
         flops: Floating-point operations spent, validations included; see `layout.training_flops`.
+        saved: Optional savings that took effect: `hopeless`, training was ended early; `val_first`, the
+            first cycles were validated on fewer images.
     """
 
     quality: float
@@ -132,6 +148,7 @@ class TrainResult:
     samples: int
     val_samples: int
     flops: int = 0
+    saved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -267,7 +267,8 @@ class Commit:
         previous: sha256 of the previous record's bytes; "" for the first.
         id: Chosen by the writer; repeated after a lost reply, never used for anything else.
         time: Seconds since the epoch, UTC; informative only, order is `number`.
-        seconds: Durations by phase; informative only.
+        meters: What it took where it was worked out: times in seconds (`train_s`, `device_s`, …) and counts;
+            informative only.
         operation: What the commit does.
     """
 
@@ -276,4 +277,4 @@ class Commit:
     id: CommitId
     time: float
     operation: Operation
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    meters: Mapping[str, float] = field(default_factory=dict)

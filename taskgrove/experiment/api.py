@@ -7,6 +7,7 @@ from pathlib import Path
 
 from taskgrove.coordinator.base import Observe
 from taskgrove.domain.errors import StorePathError
+from taskgrove.experiment.group import follow, part_of, teamed
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.sequence import check_sequence, unfinished
 from taskgrove.experiment.spec import ExperimentSpec, RootSpec
@@ -65,6 +66,8 @@ def run(
 ) -> Grove:
     """Carry out an experiment on the system in a folder, which is made when there is none.
 
+    Processes that torchrun has started train each child together; the first one does everything else.
+
     Args:
         spec: See `taskgrove.read_experiment`; or several that are carried out in a row, see
             `taskgrove.read_segments`. Refused before anything is written when one cannot be.
@@ -73,11 +76,17 @@ def run(
         watch: Told after every train cycle.
 
     Raises:
-        UserError: See `Grove.run`, `sequence.check_sequence` and `sequence.unfinished`.
+        UserError: See `Grove.run`, `sequence.check_sequence`, `sequence.unfinished` and `group.teamed`.
+        EnvironmentFailure: A process of a team has been lost.
     """
     specs = (spec,) if isinstance(spec, ExperimentSpec) else tuple(spec)
     check_sequence(specs)
-    grove = open_or_create(path, specs[0].root)
-    for left in unfinished(specs, grove.view()):
-        grove.run(left, observe, watch)
+    with teamed(specs) as team:
+        if team.leads:
+            grove = open_or_create(path, specs[0].root)
+            for left in unfinished(specs, grove.view()):
+                grove.run(left, observe, watch, team)
+        else:
+            follow(team, part_of(team, path, specs[0].device))
+            grove = open(path, writable=False)
     return grove

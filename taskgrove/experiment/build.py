@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from time import perf_counter, process_time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +12,6 @@ import torch
 from taskgrove.agents.base import AbstractAgent, Equipment
 from taskgrove.agents.methods import AGENTS
 from taskgrove.backbones.families import family_of
-from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.coordinator.loop import Run
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import BlobId, ComponentId, TaskName
@@ -20,6 +19,7 @@ from taskgrove.domain.jobs import TrainConfig
 from taskgrove.domain.records import Component, Model, StartExperiment, identified
 from taskgrove.domain.seeds import derive
 from taskgrove.domain.view import SystemView
+from taskgrove.experiment.crew import crew_of
 from taskgrove.experiment.decode import decode
 from taskgrove.experiment.roots import weights_file
 from taskgrove.experiment.scores import build_score
@@ -97,15 +97,6 @@ def build_device(name: str) -> torch.device:
     return device
 
 
-def build_clock(device: torch.device) -> Callable[[], float]:
-    """Seconds that a device has been busy for this process, from any start.
-
-    A GPU is taken to be the process's own, so the wall's time is its time; on a CPU it is the
-    process's time on all cores together.
-    """
-    return perf_counter if device.type == "cuda" else process_time
-
-
 def build_train(spec: TrainSpec, device: torch.device) -> TrainConfig:
     """The training of an experiment with what `auto` means on this machine."""
     precision = spec.precision
@@ -118,6 +109,11 @@ def build_train(spec: TrainSpec, device: torch.device) -> TrainConfig:
         val_cap=spec.val_cap,
         precision=precision,
         threads=spec.threads or os.cpu_count() or 1,
+        engine=spec.engine,
+        micro_batch=spec.micro_batch,
+        checkpoint=spec.checkpoint,
+        hopeless=spec.hopeless,
+        val_first=spec.val_first,
     )
 
 
@@ -126,6 +122,12 @@ def _computes_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def training_of(spec: ExperimentSpec) -> TrainConfig:
+    """How the experiment's children are trained on this machine; raises what `crew_of` raises."""
+    device = build_device(spec.device)
+    return build_train(replace(spec.train, threads=crew_of(spec, device).threads), device)
 
 
 def build_agent(spec: ExperimentSpec, member: str, train: TrainConfig) -> AbstractAgent[Any]:
@@ -176,8 +178,7 @@ def check_spec(spec: ExperimentSpec) -> None:
             executor or source.
         BadValueError: A value is out of its range.
     """
-    EXECUTORS[spec.executor]
-    build_agent(spec, spec.root.member, build_train(spec.train, build_device(spec.device)))
+    build_agent(spec, spec.root.member, training_of(spec))
     for task in spec.tasks:
         normalise_source(task.source)
 

@@ -22,13 +22,15 @@ from taskgrove.domain.jobs import EvaluateJob
 from taskgrove.domain.records import AddRoot, AddTask, Evaluation, TaskSpec
 from taskgrove.domain.view import SystemView
 from taskgrove.experiment.build import (
-    build_clock,
     build_device,
     build_root,
     build_run,
     build_train,
     check_spec,
+    training_of,
 )
+from taskgrove.experiment.crew import crew_of
+from taskgrove.experiment.group import lead, refuse_strangers
 from taskgrove.experiment.places import rooted_store
 from taskgrove.experiment.spec import (
     AgentSpec,
@@ -40,23 +42,22 @@ from taskgrove.experiment.spec import (
     check_name,
     digest,
 )
+from taskgrove.experiment.workplace import Workplace, read_task
 from taskgrove.reports.report import write_report
 from taskgrove.serving.predict import Prediction, predict
 from taskgrove.store.base import AbstractBackend
 from taskgrove.store.state import State
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import unpack
-from taskgrove.tasks.base import TaskData, num_bytes
-from taskgrove.tasks.load import describe, load_raw, normalise_source, reload
+from taskgrove.tasks.base import TaskData
+from taskgrove.tasks.load import describe, load_raw, normalise_source
 from taskgrove.tasks.roles import cut_task, resolve_splits
 from taskgrove.tasks.sources.arrays import ArrayData
 from taskgrove.trainer.base import Watch
-from taskgrove.trainer.cache import Cache
+from taskgrove.trainer.distributed import ALONE, Team
 from taskgrove.trainer.run import Trainer
 
 GROW_PREFIX = "grow-"
-DATA_BYTES = 4 << 30
-"""Of the tasks' images that a run keeps in memory; what is beyond is read again when needed."""
 
 
 class Grove:
@@ -149,8 +150,7 @@ class Grove:
             UnknownNameError: There is no such task.
             TaskDataError: The data is gone or has changed since the task was added.
         """
-        spec = self.view().task(name)
-        return reload(spec, None if spec.data is None else self.store.get_blob(spec.data))
+        return read_task(self.store, name)
 
     def grow(
         self,
@@ -163,7 +163,8 @@ class Grove:
         train: TrainSpec | None = None,
         defaults: Mapping[str, HparamValue] | None = None,
         device: str = "auto",
-        executor: str = "inline",
+        executor: str = "",
+        workers: int = 0,
         observe: Observe = lambda _: None,
         watch: Watch = lambda _: None,
         options: Mapping[str, HparamValue] | None = None,
@@ -182,7 +183,8 @@ class Grove:
             train: How children are trained.
             defaults: Other default values for searched hyperparameters.
             device: `auto`, `cpu`, `cuda` or `cuda:N`.
-            executor: A registered executor.
+            executor: A registered executor; by default `processes` for several workers, else `inline`.
+            workers: Children that are trained at the same time; 0 for as many as the executor thinks fit.
             observe: Told of every child and iteration.
             watch: Told after every train cycle.
             options: The method's own settings, e.g. `{"generations": 4, "children": 8}`.
@@ -193,22 +195,33 @@ class Grove:
             name=GROW_PREFIX + "1",
             seed=seed,
             device=device,
-            executor=executor,
+            executor=executor or ("processes" if workers > 1 else "inline"),
+            workers=workers,
             agent=AgentSpec(method=agent, iterations=iterations, options=options or {}),
             score=score or ScoreSpec(),
             train=train or TrainSpec(),
             defaults=defaults or {},
             tasks=tuple(TaskEntry(name=n, source=view.task(TaskName(n)).source) for n in names),
         )
-        config = build_train(spec.train, build_device(spec.device))
+        config = training_of(spec)
         identity = digest(spec, config.precision, config.threads)
         name = _grow_name(self.store.state, identity, tuple(TaskName(n) for n in names), iterations)
         return self._carry_out(replace(spec, name=name), observe, watch)
 
     def run(
-        self, spec: ExperimentSpec, observe: Observe = lambda _: None, watch: Watch = lambda _: None
+        self,
+        spec: ExperimentSpec,
+        observe: Observe = lambda _: None,
+        watch: Watch = lambda _: None,
+        team: Team = ALONE,
     ) -> SystemView:
         """Carry out an experiment: add the tasks that are missing, then grow; or continue one.
+
+        Args:
+            spec: What to carry out.
+            observe: Told of every child and iteration.
+            watch: Told after every train cycle.
+            team: Whom this process leads; see `experiment.group`.
 
         Raises:
             BadValueError: The store holds an experiment of that name with other settings, a task
@@ -223,7 +236,7 @@ class Grove:
                 self.add_task(entry.name, entry.source, entry.splits(), allow_overlap=entry.allow_overlap)
             else:
                 _check_same(known, entry)
-        return self._carry_out(spec, observe, watch)
+        return self._carry_out(spec, observe, watch, team)
 
     def predict(self, task: str, images: NDArray[np.generic], *, device: str = "cpu") -> Prediction:
         """Classify uint8 images with the task's published model; see `serving.predict`."""
@@ -249,20 +262,19 @@ class Grove:
         """Write tables and pictures of the system into a folder; returns the files."""
         return write_report(folder, self.view(), list(self.store.history()), self.evaluations(), title)
 
-    def _carry_out(self, spec: ExperimentSpec, observe: Observe, watch: Watch) -> SystemView:
-        device = build_device(spec.device)
-        run = build_run(spec, self.view(), build_train(spec.train, device))
+    def _carry_out(
+        self, spec: ExperimentSpec, observe: Observe, watch: Watch, team: Team = ALONE
+    ) -> SystemView:
+        refuse_strangers(team)
+        device, kind = build_device(spec.device), EXECUTORS[spec.executor]
+        run = build_run(spec, self.view(), training_of(spec))
         _check_continues(self.view(), run.start.experiment, run.start.digest)
-        data = Cache(self.task_data, num_bytes, DATA_BYTES)
-        for task in run.start.tasks:  # data that is gone stops the run now, not after hours
-            data.get(task)
-        trainer = Trainer(self.store, data.get, device, watch)
-        work = Work(train=trainer.train, evaluate=trainer.evaluate, clock=build_clock(device))
-        executor = EXECUTORS[spec.executor]()
-        try:
+        workers = crew_of(spec, device).workers
+        place = Workplace(self.store, device, workers=workers, watch=watch, team=team)
+        place.prepare(run.start.tasks, travels=kind.parallel)
+        work = lead(team, Work(train=place.train, evaluate=place.evaluate, meters=place.meters))
+        with kind.open(workers, watch) as executor:
             return Coordinator(self.store, run, executor, work, observe).grow()
-        finally:
-            executor.shutdown()
 
     def _tensors(self, blob: BlobId) -> dict[str, Tensor]:
         return unpack(self.store.get_blob(blob))

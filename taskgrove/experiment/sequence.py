@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from taskgrove.domain.errors import BadValueError, UserError
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.view import SystemView
-from taskgrove.experiment.build import build_device, build_train, check_spec
+from taskgrove.experiment.build import check_spec, training_of
 from taskgrove.experiment.segments import refuse_repeated
 from taskgrove.experiment.spec import ExperimentSpec, digest
 
@@ -55,7 +55,7 @@ def unfinished(specs: Sequence[ExperimentSpec], view: SystemView) -> tuple[Exper
 
 
 def _check_settings(spec: ExperimentSpec, view: SystemView) -> None:
-    start, train = view.experiments[spec.name], build_train(spec.train, build_device(spec.device))
+    start, train = view.experiments[spec.name], training_of(spec)
     if start.digest != digest(spec, train.precision, train.threads):
         raise BadValueError(
             f"Experiment {spec.name!r} was started in this store with other settings. Only its tasks and "

@@ -133,7 +133,12 @@ class TrainSpec:
 
     Attributes:
         precision: `fp32`, `bf16`, or `auto`: bf16 where the device computes with it natively.
-        threads: CPU threads per job; 0 for all cores.
+        threads: CPU threads per job; 0 for all cores, or the cores' equal share of each worker.
+        engine: `fast`, or `plain`, the reference that it is measured against.
+        micro_batch: Images computed at once at most; 0 for the whole batch.
+        checkpoint: Needs the fast engine.
+        hopeless: In [0, 1]; 0 never ends a child early.
+        val_first: 0 validates on all images after every cycle.
     """
 
     cycles: int = 4
@@ -142,6 +147,11 @@ class TrainSpec:
     val_cap: int = 5_120
     precision: str = "auto"
     threads: int = 0
+    engine: str = "fast"
+    micro_batch: int = 0
+    checkpoint: bool = False
+    hopeless: float = 0.0
+    val_first: int = 0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -151,6 +161,22 @@ class TrainSpec:
             raise BadValueError(f"train.threads must not be negative, got {self.threads}; 0 means all cores.")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise BadValueError(f"train.precision must be auto, fp32 or bf16, got {self.precision!r}.")
+        if self.engine not in ("fast", "plain"):
+            raise BadValueError(f"train.engine must be fast or plain, got {self.engine!r}.")
+        if self.micro_batch < 0:
+            raise BadValueError(
+                f"train.micro_batch must not be negative, got {self.micro_batch}; 0 means the whole batch."
+            )
+        if not 0 <= self.hopeless <= 1:
+            raise BadValueError(
+                f"train.hopeless is a difference of accuracies in [0, 1], got {self.hopeless}; 0 means never."
+            )
+        if self.val_first < 0:
+            raise BadValueError(f"train.val_first must not be negative, got {self.val_first}; 0 means all.")
+        if self.checkpoint and self.engine == "plain":
+            raise BadValueError(
+                "train.checkpoint is for the fast engine: the plain one keeps all activations. Leave one out."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +212,7 @@ class ExperimentSpec:
         seed: Every seed of the experiment derives from it.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         executor: A registered executor.
+        workers: Jobs that it runs at the same time; 0 for as many as there are cores for, or GPUs.
         defaults: Other default values for searched hyperparameters.
         suite: A registered suite, whose tasks come before `tasks`.
     """
@@ -194,6 +221,7 @@ class ExperimentSpec:
     seed: int = 0
     device: str = "auto"
     executor: str = "inline"
+    workers: int = 0
     root: RootSpec = field(default_factory=RootSpec)
     agent: AgentSpec = field(default_factory=AgentSpec)
     score: ScoreSpec = field(default_factory=ScoreSpec)
@@ -206,6 +234,10 @@ class ExperimentSpec:
 
     def __post_init__(self) -> None:
         check_name("an experiment", self.name)
+        if self.workers < 0:
+            raise BadValueError(
+                f"workers must not be negative, got {self.workers}; 0 means as many as there are cores for."
+            )
         names = [task.name for task in self.tasks]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
@@ -227,7 +259,7 @@ def digest(spec: ExperimentSpec, precision: str, threads: int) -> str:
         precision, threads: As resolved on this machine, since they decide the last bits.
     """
     fields = asdict(spec)
-    for free in ("name", "device", "executor", "root", "suite", "tasks", "train"):
+    for free in ("name", "device", "executor", "workers", "root", "suite", "tasks", "train"):
         del fields[free]
     del fields["agent"]["iterations"]
     train = {**asdict(spec.train), "precision": precision, "threads": threads}

@@ -85,7 +85,7 @@ def spent_by(history: Iterable[Commit]) -> dict[str, Spent]:
     found: dict[str, Spent] = {}
     for commit in history:
         if isinstance(child := commit.operation, FinishChild):
-            found[child.experiment] = found.get(child.experiment, Spent()).plus(child, commit.seconds)
+            found[child.experiment] = found.get(child.experiment, Spent()).plus(child, commit.meters)
     return found
 
 

@@ -16,6 +16,7 @@ from taskgrove.domain.records import Component, Model
 from taskgrove.domain.view import SystemView
 from taskgrove.reports.history import budget
 from taskgrove.reports.quantities import human, percent, plural, short
+from taskgrove.reports.speed import sentence, speed_of
 from taskgrove.reports.table import Totals, sharing_sentence, totals
 from taskgrove.scoring.accounting import accounted_params
 from taskgrove.store.spent import Spent
@@ -129,6 +130,9 @@ class SystemDescription:
             finished = f"{done} of {plural(asked, 'task iteration')} finished"
             used = f"; used {budget(self.spent[name])}" if name in self.spent else ""
             table.add_row(f"experiment {name}", finished + used)
+            speed = speed_of(self.spent.get(name, Spent()))
+            if speed is not None:
+                table.add_row("its speed", sentence(speed))
         for task, size in self.active.items():
             table.add_row(f"active: {task}", f"{size} accepted so far in this task iteration")
         return table

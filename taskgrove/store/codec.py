@@ -52,7 +52,7 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True):
     previous: str
     id: CommitId
     time: float
-    seconds: dict[str, float]
+    meters: dict[str, float]
     kind: str
     operation: msgspec.Raw
 
@@ -123,7 +123,7 @@ def _commit(record: _Record) -> Commit:
         previous=record.previous,
         id=record.id,
         time=record.time,
-        seconds=record.seconds,
+        meters=record.meters,
         operation=msgspec.json.decode(record.operation, type=KINDS[record.kind]),
     )
 
@@ -135,7 +135,7 @@ def _dump(commit: Commit) -> bytes:
             previous=commit.previous,
             id=commit.id,
             time=commit.time,
-            seconds=dict(commit.seconds),
+            meters=dict(commit.meters),
             kind=_NAMES[type(commit.operation)],
             operation=msgspec.Raw(_json(commit.operation)),
         )

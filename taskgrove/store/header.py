@@ -11,7 +11,7 @@ from taskgrove.store.base import AbstractBackend
 
 HEADER = "taskgrove.json"
 FORMAT = "taskgrove"
-VERSION = 2
+VERSION = 3
 _TRIES = 8
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from taskgrove.domain.records import FinishChild
 
@@ -17,23 +17,32 @@ class Spent:
         failed: Of these; what a child that diverged had used until then counts, too.
         samples: Training images.
         flops: Floating-point operations, validations included; see `layout.training_flops`.
-        train_s: Wall-clock seconds of training, added over children; informative only.
-        device_s: Seconds that the device was busy for it, likewise; on a CPU, of all cores together.
+        meters: What their commits say, added by name; informative only. `train_s` are wall-clock
+            seconds, `device_s` those that the device was busy; on a CPU, of all cores together.
     """
 
     children: int = 0
     failed: int = 0
     samples: int = 0
     flops: int = 0
-    train_s: float = 0.0
-    device_s: float = 0.0
+    meters: Mapping[str, float] = field(default_factory=dict)
 
-    def plus(self, child: FinishChild, seconds: Mapping[str, float]) -> Spent:
+    @property
+    def train_s(self) -> float:
+        """Wall-clock seconds of training, added over children."""
+        return self.meters.get("train_s", 0.0)
+
+    @property
+    def device_s(self) -> float:
+        """Seconds that the device was busy with it."""
+        return self.meters.get("device_s", 0.0)
+
+    def plus(self, child: FinishChild, meters: Mapping[str, float]) -> Spent:
         """With one more child.
 
         Args:
             child: As recorded.
-            seconds: Of its commit: `train` and `device`, where they are known.
+            meters: Of its commit.
         """
         outcome = child.failure or child.result
         return Spent(
@@ -41,6 +50,7 @@ class Spent:
             failed=self.failed + (child.failure is not None),
             samples=self.samples + (outcome.samples if outcome else 0),
             flops=self.flops + (outcome.flops if outcome else 0),
-            train_s=self.train_s + seconds.get("train", 0.0),
-            device_s=self.device_s + seconds.get("device", 0.0),
+            meters={
+                name: self.meters.get(name, 0.0) + meters.get(name, 0.0) for name in {**self.meters, **meters}
+            },
         )

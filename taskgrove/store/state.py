@@ -80,7 +80,7 @@ def _operated(state: State, commit: Commit) -> State:
         case BeginIteration():
             return _begin(state, operation, commit.number)
         case FinishChild():
-            return _spend(_finish(state, operation), operation, commit.seconds)
+            return _spend(_finish(state, operation), operation, commit.meters)
         case EndIteration():
             return _end(state, operation)
         case AddEvaluation():
@@ -134,8 +134,8 @@ def _finish(state: State, child: FinishChild) -> State:
     return replace(state, view=view, open=_with(state.open, task, opened))
 
 
-def _spend(state: State, child: FinishChild, seconds: Mapping[str, float]) -> State:
-    spent = state.spent.get(child.experiment, Spent()).plus(child, seconds)
+def _spend(state: State, child: FinishChild, meters: Mapping[str, float]) -> State:
+    spent = state.spent.get(child.experiment, Spent()).plus(child, meters)
     return replace(state, spent=_with(state.spent, child.experiment, spent))
 
 

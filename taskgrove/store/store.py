@@ -142,7 +142,7 @@ class Store:
         operation: Operation,
         *,
         id: CommitId | None = None,
-        seconds: Mapping[str, float] | None = None,
+        meters: Mapping[str, float] | None = None,
     ) -> Commit:
         """Append an operation to the log, exactly once, whoever else is writing.
 
@@ -150,7 +150,7 @@ class Store:
             operation: Validated against the head of the log; again whenever another writer was faster.
             id: Give the same id to repeat a commit whose reply was lost: if it is among the newest
                 10,000 commits, that one is returned. None makes a fresh id.
-            seconds: Durations by phase, for the record.
+            meters: What it took, for the record; see `Commit`.
 
         Raises:
             CommitRefusedError: The operation contradicts the log, refers to a blob that does not
@@ -167,7 +167,7 @@ class Store:
             id=id or CommitId(uuid.uuid4().hex),
             time=self.clock(),
             operation=operation,
-            seconds=dict(seconds or {}),
+            meters=dict(meters or {}),
         )
         # What is validated and applied here is what every other reader will decode.
         draft = decode(encode(draft))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from taskgrove.tasks.mapped import MappedImages
 
 Images = NDArray[np.uint8]
 """(N, H, W, C), uint8, C is 1 or 3."""
@@ -16,16 +18,38 @@ Labels = NDArray[np.int64]
 """(N,), int64, from 0."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Split:
-    """Images with their labels, and any other arrays of the same length to cut by."""
+    """Images with their labels, and any other arrays of the same length to cut by.
 
-    images: Images
+    Args:
+        images: (N, H, W, C) uint8, in memory or in files.
+        labels: (N,) int64.
+        columns: Of length N.
+    """
+
+    pixels: Images | MappedImages
     labels: Labels
-    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    columns: Mapping[str, NDArray[Any]]
+
+    def __init__(
+        self,
+        *,
+        images: Images | MappedImages,
+        labels: Labels,
+        columns: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        object.__setattr__(self, "pixels", images)
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "columns", columns or {})
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def images(self) -> Images:
+        """All images in memory; those in files are read anew each time."""
+        return self.pixels.read(slice(None)) if isinstance(self.pixels, MappedImages) else self.pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +76,10 @@ class TaskData:
 
 
 def num_bytes(data: TaskData) -> int:
-    """Memory that a task's images and labels take."""
-    return sum(s.images.nbytes + s.labels.nbytes for s in (data.train, data.val, data.test))
+    """Memory that a task's images and labels take; images in files take none."""
+    splits = (data.train, data.val, data.test)
+    in_memory = sum(s.pixels.nbytes for s in splits if not isinstance(s.pixels, MappedImages))
+    return in_memory + sum(s.labels.nbytes for s in splits)
 
 
 class AbstractSource(ABC):

@@ -10,18 +10,21 @@ from numpy.typing import NDArray
 
 from taskgrove.domain.errors import TaskDataError
 from taskgrove.tasks.base import Images, Labels, RawData, Split
+from taskgrove.tasks.mapped import MappedImages
 
 
-def as_images(array: NDArray[Any], where: str) -> Images:
+def as_images(array: NDArray[Any] | MappedImages, where: str) -> Images | MappedImages:
     """The array as (N, H, W, C) uint8 images.
 
     Args:
-        array: (N, H, W) or (N, H, W, C) uint8 with C 1 or 3.
+        array: (N, H, W) or (N, H, W, C) uint8 with C 1 or 3; mapped images are images already.
         where: What the array is called, for messages.
 
     Raises:
         TaskDataError: Another dtype or shape; the message says how to convert.
     """
+    if isinstance(array, MappedImages):
+        return array
     if array.dtype != np.uint8:
         raise TaskDataError(f"{where} must hold uint8 images from 0 to 255, {_dtype_hint(array)}")
     if array.ndim == 3:
@@ -90,7 +93,10 @@ def as_labels(array: NDArray[Any], where: str) -> Labels:
 
 
 def as_split(
-    images: NDArray[Any], labels: NDArray[Any], where: str, columns: Mapping[str, NDArray[Any]] | None = None
+    images: NDArray[Any] | MappedImages,
+    labels: NDArray[Any],
+    where: str,
+    columns: Mapping[str, NDArray[Any]] | None = None,
 ) -> Split:
     """Images with their labels, checked.
 
@@ -106,11 +112,11 @@ def as_split(
     split = Split(
         images=as_images(images, f"The images of {where}"),
         labels=as_labels(labels, f"The labels of {where}"),
-        columns=columns or {},
+        columns=columns,
     )
-    if len(split.images) != len(split.labels):
+    if len(split.pixels) != len(split.labels):
         raise TaskDataError(
-            f"{where} has {len(split.images)} images but {len(split.labels)} labels; "
+            f"{where} has {len(split.pixels)} images but {len(split.labels)} labels; "
             "each image needs exactly one."
         )
     return split
@@ -129,7 +135,7 @@ def as_raw(splits: Mapping[str, Split], class_names: tuple[str, ...] | None, whe
     """
     if not splits:
         raise TaskDataError(f"{where} holds no images.")
-    shapes = {name: split.images.shape[1:] for name, split in splits.items()}
+    shapes = {name: split.pixels.shape[1:] for name, split in splits.items()}
     if len(set(shapes.values())) > 1:
         raise TaskDataError(f"{where} mixes image shapes: {shapes}. Resize all images to one shape.")
     highest = max((int(s.labels.max()) for s in splits.values() if len(s)), default=-1)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-
-import numpy as np
 
 from taskgrove.domain.errors import BadValueError, TaskDataError
 from taskgrove.domain.ids import NAME_PATTERN, BlobId, TaskName
 from taskgrove.domain.records import TaskSpec
 from taskgrove.tasks.base import AbstractSource, RawData, TaskData
+from taskgrove.tasks.cache import ImageCache
 from taskgrove.tasks.checks import as_raw, as_split
+from taskgrove.tasks.digest import digest_of_bytes, digest_of_files
 from taskgrove.tasks.roles import ROLES, cut_task, resolve_splits
 from taskgrove.tasks.sources import SOURCES
 from taskgrove.tasks.sources.arrays import ArraysSource, unpack_arrays
+from taskgrove.tasks.stamps import key_of
 
 
 def parse_source(source: str) -> tuple[AbstractSource, str]:
@@ -57,7 +57,7 @@ def load_raw(source: str, blob: bytes | None = None) -> RawData:
     if isinstance(plugin, ArraysSource) and blob is not None:
         return unpack_arrays(blob)
     raw = plugin.load(argument)
-    checked = {name: as_split(s.images, s.labels, name, s.columns) for name, s in raw.splits.items()}
+    checked = {name: as_split(s.pixels, s.labels, name, s.columns) for name, s in raw.splits.items()}
     return as_raw(checked, raw.class_names, source)
 
 
@@ -85,13 +85,20 @@ def load_task(
 
 
 def fingerprint(data: TaskData) -> str:
-    """sha256 (hex) over shapes, types and bytes of the images and labels of all roles."""
-    digest = hashlib.sha256()
-    for split in (data.train, data.val, data.test):
-        for array in (split.images, split.labels):
-            digest.update(f"{array.dtype.str}{array.shape};".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    """sha256 (hex) over shapes, types and bytes of the images and labels of all roles.
+
+    That of images in files is noted in the machine's cache, and worked out again when a file has changed.
+    """
+    files = digest_of_files(data)
+    if files is None:
+        return digest_of_bytes(data)
+    cache = ImageCache.of_machine()
+    key = key_of("fingerprint", files)
+    found = cache.recall(key)
+    if found is None:
+        found = digest_of_bytes(data)
+        cache.note(key, found)
+    return found
 
 
 def describe(
@@ -114,7 +121,7 @@ def describe(
             f"{name!r} cannot name a task; use 1 to 100 letters, digits and '_.:+-', "
             "starting with a letter or digit."
         )
-    height, width, channels = data.train.images.shape[1:]
+    height, width, channels = data.train.pixels.shape[1:]
     return TaskSpec(
         name=name,
         source=normalise_source(source),

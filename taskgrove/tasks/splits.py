@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from taskgrove.domain.errors import TaskDataError, UnknownNameError
 from taskgrove.tasks.base import Labels, RawData, Split
+from taskgrove.tasks.mapped import Index, joined
 
 ROW = "row"
 """Column with which a source says that images of several of its splits are the same ones."""
@@ -38,9 +39,6 @@ _BOUND = r"(-?\d+(?:\.\d+)?%|-?\d+)?"
 _SLICE = re.compile(rf"\s*(stratified\b)?\s*{_BOUND}\s*:\s*{_BOUND}\s*")
 _COLUMN = re.compile(r"\s*(\w+)\s*=\s*(-?\d+)(?:\s*\.\.\s*(-?\d+))?\s*")
 _EXAMPLES = "'train', 'train[5%:]', 'train[:800]', 'all[drawer=1..16]', 'train[stratified :10%]' or 'a+b'"
-
-Index = NDArray[np.intp]
-"""(K,) positions in a split."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +73,7 @@ def select(raw: RawData, expression: str) -> Selection:
 
 
 def take(raw: RawData, selection: Selection) -> Split:
-    """The selected images; a view where they lie side by side, otherwise a copy."""
+    """The selected images; a view where they lie in files or side by side, otherwise a copy."""
     splits = [_subset(raw.splits[name], index) for name, index in selection.parts if len(index)]
     return concatenate(splits) if len(splits) > 1 else splits[0]
 
@@ -84,7 +82,7 @@ def concatenate(splits: list[Split]) -> Split:
     """The splits one after the other, with the columns that all of them have."""
     columns = set.intersection(*(set(s.columns) for s in splits))
     return Split(
-        images=np.concatenate([s.images for s in splits]),
+        images=joined([s.pixels for s in splits]),
         labels=np.concatenate([s.labels for s in splits]),
         columns={c: np.concatenate([s.columns[c] for s in splits]) for c in sorted(columns)},
     )
@@ -161,7 +159,7 @@ def _subset(split: Split, index: Index) -> Split:
     side_by_side = bool((np.diff(index) == 1).all())
     where = slice(int(index[0]), int(index[-1]) + 1) if side_by_side else index
     columns = {name: column[where] for name, column in split.columns.items()}
-    return Split(images=split.images[where], labels=split.labels[where], columns=columns)
+    return Split(images=split.pixels[where], labels=split.labels[where], columns=columns)
 
 
 def _rows(raw: RawData, selection: Selection) -> NDArray[np.int64]:

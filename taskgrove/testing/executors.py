@@ -52,6 +52,17 @@ class ExecutorSuite:
             crashing.result(TIMEOUT_S)
         assert right.result(TIMEOUT_S) == 1.0
 
+    def test_it_opens_for_a_run_and_ends_with_its_block(self, executor: AbstractExecutor) -> None:
+        with type(executor).open(1, lambda _: None) as opened:
+            futures = [opened.submit(divided, number, by=2) for number in range(3)]
+        assert type(opened) is type(executor)
+        assert [future.result(0) for future in futures] == [0.0, 0.5, 1.0]
+
+    def test_nothing_waits_for_ever_when_it_is_abandoned(self, executor: AbstractExecutor) -> None:
+        futures = [executor.submit(divided, number) for number in range(4)]
+        executor.abandon()
+        assert all(future.done() for future in futures)
+
     def test_shutdown_waits_for_what_runs(self, executor: AbstractExecutor) -> None:
         futures = [executor.submit(divided, number) for number in range(4)]
         executor.shutdown()

@@ -153,6 +153,15 @@ class FamilySuite:
         network = assemble(family, slots, components)
         torch.testing.assert_close(network(images)[:1], network(images[:1]))
 
+    def test_a_chain_gives_what_the_slots_give_one_by_one(
+        self, family: AbstractFamily, member: str, slots: tuple[Slot, ...], images: Tensor
+    ) -> None:
+        components = random_components(family, slots)
+        x, expected = images, assemble(family, slots, components)(images)
+        for layer, slot in zip(family.chain(slots), slots, strict=True):
+            x = layer.apply(components[slot.name], x)
+        torch.testing.assert_close(x, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
     def test_bf16_is_close_to_fp32(
         self, family: AbstractFamily, slots: tuple[Slot, ...], components: Components, images: Tensor
     ) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from time import process_time
+from collections.abc import Callable, Mapping, Sequence
 
 from taskgrove.agents.methods.mu2net_plus import Mu2NetPlus, Mu2NetPlusOptions
-from taskgrove.coordinator.base import AbstractExecutor, Observe, Work
+from taskgrove.coordinator.base import AbstractExecutor, Observe, Work, process_meters
 from taskgrove.coordinator.executors.inline import InlineExecutor
 from taskgrove.coordinator.loop import Coordinator, Run
 from taskgrove.domain.ids import CommitId, TaskName
@@ -57,7 +56,7 @@ def grow(
     fails: Callable[[TrainJob], bool] = lambda _: False,
     before_training: Callable[[TrainJob], None] = lambda _: None,
     before_testing: Callable[[EvaluateJob], None] = lambda _: None,
-    clock: Callable[[], float] = process_time,
+    meters: Callable[[], Mapping[str, float]] = process_meters,
 ) -> SystemView:
     """Carry out what is left of a run.
 
@@ -69,7 +68,7 @@ def grow(
         fails: Which children diverge.
         before_training: Called with every job; may raise.
         before_testing: Called before every test; may raise.
-        clock: Of the device.
+        meters: Read before and after each job.
     """
     trainer = FakeTrainer(store, TINY, fails)
 
@@ -81,7 +80,7 @@ def grow(
         before_testing(job)
         return trainer.evaluate(job)
 
-    work = Work(train=train, evaluate=evaluate, clock=clock)
+    work = Work(train=train, evaluate=evaluate, meters=meters)
     return Coordinator(store, run, executor or InlineExecutor(), work, observe).grow()
 
 

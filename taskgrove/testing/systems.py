@@ -37,7 +37,7 @@ _FLOPS = {"embedding": 300_000, "block": 4_800_000, "adapter": 140_000}
 _ROOT_SLOTS = ("embedding", "cls", "pos", "block_0", "block_1", "block_2", "norm", "head")
 _AGENT, _START = AgentName("mu2net_plus"), 1_700_000_000.0
 _SAMPLES = 3_200
-_SECONDS = {"train": 20.0, "device": 35.0}
+_METERS = {"train_s": 20.0, "device_s": 35.0}
 
 
 def synthetic_system(
@@ -97,7 +97,7 @@ class _Grower:
             id=CommitId(f"synthetic-{number}"),
             time=_START + 30.0 * number,
             operation=operation,
-            seconds=_SECONDS if isinstance(operation, FinishChild) else {},
+            meters=_METERS if isinstance(operation, FinishChild) else {},
         )
         self.history.append(commit)
         self.state = apply(self.state, commit)

@@ -7,13 +7,15 @@ from torch import Tensor
 
 from taskgrove.backbones.assemble import Network
 from taskgrove.domain.hparams import Hparams
-from taskgrove.tasks.preprocess import eval_batch
+from taskgrove.tasks.preprocess import RESOLUTION, eval_batch
+from taskgrove.trainer.streamed import DeviceImages
 
-EVAL_BATCH = 1024
+EVAL_BATCH, EVAL_PIXELS = 1024, 1024 * 96**2
+"""Images computed at once, and their prepared pixels, at most."""
 
 
 def num_correct(
-    network: Network, images_NHWC: Tensor, labels_N: Tensor, hparams: Hparams, dtype: torch.dtype
+    network: Network, images_NHWC: DeviceImages, labels_N: Tensor, hparams: Hparams, dtype: torch.dtype
 ) -> int | None:
     """How many images are classified correctly; None when a logit is not finite.
 
@@ -24,12 +26,17 @@ def num_correct(
         hparams: `data.resolution`.
         dtype: In which it computes.
     """
-    correct = 0
+    correct, at_once = 0, images_at_once(hparams)
     with torch.inference_mode():
-        for start in range(0, len(labels_N), EVAL_BATCH):
-            chunk = slice(start, start + EVAL_BATCH)
+        for start in range(0, len(labels_N), at_once):
+            chunk = slice(start, start + at_once)
             logits = network(eval_batch(images_NHWC[chunk], hparams).to(dtype))
             if not bool(torch.isfinite(logits).all()):
                 return None
             correct += int((logits.argmax(dim=1) == labels_N[chunk]).sum())
     return correct
+
+
+def images_at_once(hparams: Hparams) -> int:
+    """Images that are computed at once, without autograd; fewer when they are large."""
+    return max(1, min(EVAL_BATCH, EVAL_PIXELS // int(hparams[RESOLUTION]) ** 2))

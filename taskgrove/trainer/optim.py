@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim.sgd import sgd
 
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.hparams import Choice, Hparams, Space
@@ -137,27 +139,40 @@ class Optimizer:
         self._parameters = list(parameters)
         self._rate = rate
         self._step = 0
-        self._sgd = torch.optim.SGD(
-            self._parameters,
-            lr=rate.peak,
-            momentum=float(hparams["opt.momentum"]),
-            nesterov=bool(hparams["opt.nesterov"]),
-            fused=True,
-        )
-        for parameter, buffer in zip(self._parameters, momentum, strict=True):
-            start = torch.zeros_like(parameter) if buffer is None else buffer.to(parameter).clone()
-            self._sgd.state[parameter]["momentum_buffer"] = start
+        self._momentum = float(hparams["opt.momentum"])
+        self._nesterov = bool(hparams["opt.nesterov"])
+        self._buffers: list[Tensor | None] = [
+            torch.zeros_like(parameter, requires_grad=False)
+            if buffer is None
+            else buffer.to(parameter).clone()
+            for parameter, buffer in zip(self._parameters, momentum, strict=True)
+        ]
 
     def step(self) -> None:
         """Clip the gradients that backward left, update the parameters, forget the gradients."""
-        for group in self._sgd.param_groups:
-            group["lr"] = self._rate.at(self._step)
-        nn.utils.clip_grad_norm_(self._parameters, CLIP_NORM)
-        self._sgd.step()
-        self._sgd.zero_grad(set_to_none=True)
+        # The function and not torch.optim.SGD, which imports PyTorch's compiler: two seconds per process.
+        reached = [(p, b) for p, b in zip(self._parameters, self._buffers, strict=True) if p.grad is not None]
+        clip_grad_norm_(self._parameters, CLIP_NORM)
+        with torch.no_grad():
+            sgd(
+                [parameter for parameter, _ in reached],
+                [parameter.grad for parameter, _ in reached if parameter.grad is not None],
+                [buffer for _, buffer in reached],
+                fused=True,
+                weight_decay=0.0,
+                momentum=self._momentum,
+                lr=self._rate.at(self._step),
+                dampening=0.0,
+                nesterov=self._nesterov,
+                maximize=False,
+            )
+        for parameter in self._parameters:
+            parameter.grad = None
         self._step += 1
 
     def momentum(self, parameter: nn.Parameter) -> Tensor:
         """The momentum buffer of a parameter."""
-        buffer: Tensor = self._sgd.state[parameter]["momentum_buffer"]
+        place = next(i for i, own in enumerate(self._parameters) if own is parameter)
+        buffer = self._buffers[place]
+        assert buffer is not None
         return buffer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from time import perf_counter, process_time
 from typing import final
 
 import torch
@@ -32,14 +33,19 @@ from taskgrove.domain.seeds import derive
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import pack, unpack
 from taskgrove.tasks.base import TaskData
+from taskgrove.trainer.allocator import keep_freed_memory
 from taskgrove.trainer.base import AbstractTrainer, Tick, Watch
 from taskgrove.trainer.cache import Cache
+from taskgrove.trainer.data import Splits, first, place, placed_bytes, reading
+from taskgrove.trainer.distributed import ALONE, Team
 from taskgrove.trainer.evaluate import num_correct
-from taskgrove.trainer.train import DivergedError, Resident, Trajectory, train_network
+from taskgrove.trainer.fast import Memory
+from taskgrove.trainer.learner import Resident, dtype_of
+from taskgrove.trainer.meters import Meters
+from taskgrove.trainer.prefix import Prefixes
+from taskgrove.trainer.train import DivergedError, Trajectory, learner_of, train
 
 CACHE_BYTES = 4 << 30
-Splits = Mapping[str, tuple[Tensor, Tensor]]
-"""Images (N, H, W, C) uint8 and labels (N,) int64 on the device, by split."""
 
 
 @final
@@ -51,6 +57,10 @@ class Trainer(AbstractTrainer):
         read_task: Gives a task's data by name; what it gives stays on the device while there is room.
         device: Where it computes.
         watch: Told after every train cycle.
+        remember_bytes: Of activations of frozen layers; results do not depend on it.
+        data_bytes: Of images; a split for which there is no room is read batch by batch. Results do
+            not depend on it.
+        team: Who train each child together; only the process that leads writes.
     """
 
     def __init__(
@@ -59,13 +69,33 @@ class Trainer(AbstractTrainer):
         read_task: Callable[[TaskName], TaskData],
         device: torch.device,
         watch: Watch = lambda _: None,
+        remember_bytes: int = CACHE_BYTES,
+        data_bytes: int = CACHE_BYTES,
+        team: Team = ALONE,
     ) -> None:
+        keep_freed_memory()
         self._store = store
         self._device = device
         self._watch = watch
+        self._team = team
         self._read_task = read_task
-        self._data = Cache(self._on_device, _data_bytes, CACHE_BYTES)
+        self._data_bytes = data_bytes
+        self._data = Cache(self._on_device, placed_bytes, data_bytes)
         self._blobs = Cache(self._read_blob, _tensor_bytes, CACHE_BYTES)
+        self._prefixes = Prefixes(remember_bytes)
+        self._meters = Meters()
+
+    def meters(self) -> dict[str, float]:
+        """Running totals of time and work; see `Meters`.
+
+        `device_s` are the seconds that the device has been busy for this process: a GPU is taken to be
+        the process's own, so the wall's time is its time; on a CPU it is that of all cores together.
+        """
+        return self._meters.read() | {
+            "device_s": perf_counter() if self._device.type == "cuda" else process_time(),
+            "activations": float(self._prefixes.asked),
+            "activations_computed": float(self._prefixes.computed),
+        }
 
     def train(self, job: TrainJob) -> Outcome:
         torch.set_num_threads(job.config.threads)
@@ -75,17 +105,31 @@ class Trainer(AbstractTrainer):
             return JobFailed(kind=_kind_of(error), text=str(error).splitlines()[0], seed=job.seed)
 
     def _trained(self, job: TrainJob) -> Outcome:
-        network = self._assemble(job)
-        try:
-            done = train_network(
+        with self._meters.phase("load"):
+            network, data = self._assemble(job), self._resident(job)
+            learner = learner_of(
                 network,
                 self._momentum(job),
-                self._resident(job),
+                data,
+                self._memory(job),
                 job.hparams,
+                job.config,
+                job.seed,
+                self._team,
+            )
+            learner = reading(learner, data.train_images)
+        before = self._busy()
+        try:
+            done = train(
+                learner,
+                len(data.train_labels),
+                len(data.val_labels),
                 job.config,
                 job.seed,
                 partial(self._tick, job),
                 strict=job.strict,
+                bar=job.bar,
+                meters=self._meters,
             )
         except DivergedError as error:
             return JobFailed(
@@ -95,7 +139,13 @@ class Trainer(AbstractTrainer):
                 samples=error.samples,
                 flops=_flops_spent(job, network, error.samples, error.validated),
             )
+        finally:
+            self._meters.count_peak(self._busy() - before, self._device, dtype_of(job.config))
         return self._result(job, network, done)
+
+    def _busy(self) -> float:
+        """Seconds of steps and validations so far."""
+        return self._meters["learn_s"] + self._meters["validate_s"]
 
     def evaluate(self, job: EvaluateJob) -> Evaluation:
         torch.set_num_threads(job.threads)
@@ -133,7 +183,7 @@ class Trainer(AbstractTrainer):
     def _assemble(self, job: TrainJob) -> Network:
         family = family_of(job.member)
         layout = family.layout(job.member)
-        dtype = torch.bfloat16 if job.config.precision == "bf16" else torch.float32
+        dtype = dtype_of(job.config)
         slots, components, trainable = [], {}, set()
         for name, origin in job.slots:
             slot = layout.slot(name, job.hparams, job.num_classes)
@@ -160,6 +210,10 @@ class Trainer(AbstractTrainer):
             if isinstance(origin, Clone) and origin.momentum is not None
         }
 
+    def _memory(self, job: TrainJob) -> Memory:
+        frozen = {slot: origin.component for slot, origin in job.slots if isinstance(origin, Share)}
+        return Memory(prefixes=self._prefixes, task=job.task, components=frozen)
+
     def _resident(self, job: TrainJob) -> Resident:
         splits = self._data.get(job.task)
         train_images, train_labels = splits["train"]
@@ -168,31 +222,27 @@ class Trainer(AbstractTrainer):
         return Resident(
             train_images=train_images,
             train_labels=train_labels,
-            val_images=val_images[:cap],
+            val_images=first(val_images, cap),
             val_labels=val_labels[:cap],
         )
 
     def _on_device(self, task: TaskName) -> Splits:
-        data = self._read_task(task)
-        return {
-            name: (
-                torch.from_numpy(split.images).to(self._device),
-                torch.from_numpy(split.labels).to(self._device),
-            )
-            for name, split in (("train", data.train), ("val", data.val), ("test", data.test))
-        }
+        return place(self._read_task(task), self._device, self._data_bytes)
 
     def _result(self, job: TrainJob, network: Network, done: Trajectory) -> TrainResult:
-        reached = done.quality >= job.bar
+        with self._meters.phase("write"):
+            wanted = done.quality >= job.bar and self._team.leads
+            trained = self._write(network, done) if wanted else {}
         return TrainResult(
             quality=done.quality,
             best_cycle=done.best_cycle,
-            trained=self._write(network, done) if reached else {},
+            trained=trained,
             losses=done.losses,
             accuracies=done.accuracies,
             samples=done.samples,
             val_samples=done.val_samples,
-            flops=_flops_spent(job, network, done.samples, done.val_samples * len(done.accuracies)),
+            flops=_flops_spent(job, network, done.samples, done.validated),
+            saved=done.saved,
         )
 
     def _write(self, network: Network, done: Trajectory) -> Mapping[SlotName, Trained]:
@@ -224,10 +274,6 @@ def _kind_of(error: RuntimeError) -> str:
 
 def _on_cpu(tensors: Tensors, dtype: torch.dtype) -> dict[str, Tensor]:
     return {name: t.to("cpu", dtype) for name, t in tensors.items()}
-
-
-def _data_bytes(splits: Splits) -> int:
-    return sum(images.nbytes + labels.nbytes for images, labels in splits.values())
 
 
 def _tensor_bytes(tensors: Mapping[str, Tensor]) -> int:

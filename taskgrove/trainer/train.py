@@ -6,21 +6,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from taskgrove.backbones.assemble import Network, split
-from taskgrove.backbones.base import Tensors
+from taskgrove.backbones.assemble import Network
+from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.hparams import Hparams
-from taskgrove.domain.ids import SlotName
 from taskgrove.domain.jobs import TrainConfig
-from taskgrove.tasks.preprocess import train_batch
-from taskgrove.trainer.evaluate import num_correct
-from taskgrove.trainer.optim import LearningRate, Optimizer
+from taskgrove.trainer.distributed import ALONE, Team
+from taskgrove.trainer.fast import FastLearner, Memory
+from taskgrove.trainer.learner import AbstractLearner, Resident, State
+from taskgrove.trainer.meters import Meters
+from taskgrove.trainer.optim import LearningRate
+from taskgrove.trainer.plain import PlainLearner
 
 
 class DivergedError(Exception):
@@ -39,16 +40,6 @@ class DivergedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resident:
-    """A task's images and labels on the device: uint8 (N, H, W, C) and int64 (N,)."""
-
-    train_images: Tensor
-    train_labels: Tensor
-    val_images: Tensor
-    val_labels: Tensor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Trajectory:
     """What training gave: the best version, and the curves that led to it.
 
@@ -56,16 +47,21 @@ class Trajectory:
         parameters, momentum: Tensors of the trainable slots at the best validation.
         quality: Accuracy there.
         best_cycle: From 1.
+        val_samples: Images that `quality` was measured on.
+        validated: Images of all validations together.
+        saved: As in `TrainResult`.
     """
 
-    parameters: Mapping[SlotName, Tensors]
-    momentum: Mapping[SlotName, Tensors]
+    parameters: State
+    momentum: State
     quality: float
     best_cycle: int
     losses: tuple[float, ...]
     accuracies: tuple[float, ...]
     samples: int
     val_samples: int
+    validated: int
+    saved: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,121 +100,149 @@ def batches(num_images: int, batch: int, generator: torch.Generator) -> Iterator
         left = left[batch:]
 
 
-def train_network(
+def learner_of(
     network: Network,
-    momentum: Mapping[SlotName, Tensors],
+    momentum: State,
     data: Resident,
+    memory: Memory,
     hparams: Hparams,
+    config: TrainConfig,
+    seed: int,
+    team: Team = ALONE,
+) -> AbstractLearner:
+    """What carries out the steps of a child, by `config.engine`.
+
+    Args:
+        network: Trainable slots hold float32 master weights, which the plain way trains in place;
+            frozen ones may be of lower precision.
+        momentum: Buffers to continue with, by trainable slot; absent ones start at zero.
+        data: On the network's device.
+        memory: Of what the fast way need not compute again.
+        hparams: `opt.*` and `data.*`.
+        config: Budget, precision and memory.
+        seed: Of augmentation.
+        team: Who train the child together, with the fast engine.
+
+    Raises:
+        BadValueError: The team has more processes than a batch has images.
+    """
+    schedule = Schedule.of(len(data.train_labels), config)
+    rate = LearningRate.of(hparams, schedule.num_steps, schedule.steps_per_cycle)
+    if config.engine == "plain":
+        return PlainLearner(network, momentum, data, hparams=hparams, rate=rate, config=config, seed=seed)
+    if team.size > schedule.batch:
+        raise BadValueError(
+            f"{team.size} processes cannot share batches of {schedule.batch} images. Start fewer processes."
+        )
+    return FastLearner(
+        network, momentum, data, memory, hparams=hparams, rate=rate, config=config, seed=seed, team=team
+    )
+
+
+def train(
+    learner: AbstractLearner,
+    num_train: int,
+    num_val: int,
     config: TrainConfig,
     seed: int,
     watch: Callable[[int, float], None] = lambda _, __: None,
     *,
     strict: bool = False,
+    bar: float = 0.0,
+    meters: Meters | None = None,
 ) -> Trajectory:
-    """Train the network's trainable slots in place.
+    """Train a child.
 
     Args:
-        network: Trainable slots hold float32 master weights; frozen ones may be of lower precision.
-        momentum: Buffers to continue with, by trainable slot; absent ones start at zero.
-        data: On the network's device.
-        hparams: `opt.*` and `data.*`.
-        config: Budget and precision.
-        seed: Of data order and augmentation.
+        learner: Takes the steps and validates.
+        num_train, num_val: Images to train and to validate on.
+        config: Budget.
+        seed: Of data order.
         watch: Told after every cycle, from 1, with its validation accuracy.
         strict: Of versions of equal accuracy keep the first instead of the newest.
+        bar: Accuracy below which nothing is kept; with `config.hopeless` a child far below it is ended.
+        meters: Told how long steps and validations take.
 
     Raises:
         DivergedError: A loss or a logit became NaN or infinite.
     """
-    dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
-    schedule = Schedule.of(len(data.train_labels), config)
-    optimizer = _optimizer(network, momentum, hparams, schedule)
-    order = batches(len(data.train_labels), schedule.batch, torch.Generator().manual_seed(seed))
-    augment = torch.Generator(device=data.train_images.device).manual_seed(seed)
-    keeper = Keeper(network, optimizer, strict=strict)
+    schedule = Schedule.of(num_train, config)
+    order = batches(num_train, schedule.batch, torch.Generator().manual_seed(seed))
+    keeper = Keeper(learner, num_val, config, strict=strict)
+    meters = meters or Meters()
     losses: list[float] = []
     for cycle in range(1, schedule.cycles + 1):
-        total = torch.zeros((), device=data.train_images.device)
-        for _ in range(schedule.steps_per_cycle):
-            index = next(order).to(data.train_images.device)
-            images = train_batch(data.train_images[index], hparams, augment).to(dtype)
-            loss = cross_entropy(network(images).float(), data.train_labels[index])
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            total += loss.detach()
-        losses.append(float(total) / schedule.steps_per_cycle)
-        samples, validated = cycle * schedule.cycle_samples, cycle * len(data.val_labels)
+        with meters.phase("learn"):
+            losses.append(float(learner.learn([next(order) for _ in range(schedule.steps_per_cycle)])))
+        samples = cycle * schedule.cycle_samples
         if not math.isfinite(losses[-1]):
             text = f"the training loss became {losses[-1]} in cycle {cycle}"
-            raise DivergedError(text, samples=samples, validated=validated - len(data.val_labels))
-        if not keeper.validate(cycle, data, hparams, dtype):
+            raise DivergedError(text, samples=samples, validated=keeper.validated)
+        with meters.phase("validate"):
+            finite = keeper.validate(cycle)
+        if not finite:
             text = f"a logit was not finite at the validation after cycle {cycle}"
-            raise DivergedError(text, samples=samples, validated=validated)
+            raise DivergedError(text, samples=samples, validated=keeper.validated)
         watch(cycle, keeper.accuracies[-1])
-    return keeper.trajectory(tuple(losses), schedule.cycles * schedule.cycle_samples, len(data.val_labels))
-
-
-def _optimizer(
-    network: Network, momentum: Mapping[SlotName, Tensors], hparams: Hparams, schedule: Schedule
-) -> Optimizer:
-    """Of the trainable tensors, in order of name, so that sums over them have one order."""
-    names = sorted((slot, name) for slot in network.trainable for name in network.tensors(slot))
-    parameters = [network.tensors(slot)[name] for slot, name in names]
-    buffers = [momentum[slot][name] if slot in momentum else None for slot, name in names]
-    rate = LearningRate.of(hparams, schedule.num_steps, schedule.steps_per_cycle)
-    return Optimizer(parameters, buffers, hparams, rate)
+        if keeper.hopeless(bar):
+            break
+    return keeper.trajectory(tuple(losses), len(losses) * schedule.cycle_samples)
 
 
 class Keeper:
     """Validates after each cycle and keeps a copy of the best version."""
 
-    def __init__(self, network: Network, optimizer: Optimizer, *, strict: bool) -> None:
-        self._network = network
+    def __init__(self, learner: AbstractLearner, num_val: int, config: TrainConfig, *, strict: bool) -> None:
+        self._learner = learner
+        self._num_val = num_val
+        self._config = config
         self._strict = strict
-        self._optimizer = optimizer
-        self._parameters: dict[SlotName, Tensors] = {}
-        self._momentum: dict[SlotName, Tensors] = {}
+        self._best: tuple[State, State] = {}, {}
         self._best_cycle = 0
         self.accuracies: list[float] = []
+        self.validated = 0
 
-    def validate(self, cycle: int, data: Resident, hparams: Hparams, dtype: torch.dtype) -> bool:
-        """Measure the network as it is; keep it when it is as good as the best so far, or better.
+    def validate(self, cycle: int) -> bool:
+        """Measure the child as it is; keep it when it is as good as the best so far, or better.
 
         False when a logit is not finite.
         """
-        correct = num_correct(self._network, data.val_images, data.val_labels, hparams, dtype)
+        rough = self._rough(cycle)
+        num_val = min(self._config.val_first, self._num_val) if rough else self._num_val
+        correct = self._learner.num_correct(num_val)
+        self.validated += num_val
         if correct is None:
             return False
-        accuracy = correct / len(data.val_labels)
-        best = max(self.accuracies, default=-1.0)
-        if accuracy > best or (accuracy == best and not self._strict):
+        accuracy = correct / num_val
+        best = self.accuracies[self._best_cycle - 1] if self._best_cycle else -1.0
+        if not rough and (accuracy > best or (accuracy == best and not self._strict)):
             self._best_cycle = cycle
-            self._copy()
+            self._best = self._learner.snapshot()
         self.accuracies.append(accuracy)
         return True
 
-    def _copy(self) -> None:
-        trainable = self._network.trainable
-        current = split(self._network)
-        self._parameters = {
-            slot: {name: t.clone() for name, t in current[slot].items()} for slot in trainable
-        }
-        self._momentum = {
-            slot: {
-                name: self._optimizer.momentum(p).clone() for name, p in self._network.tensors(slot).items()
-            }
-            for slot in trainable
-        }
+    def hopeless(self, bar: float) -> bool:
+        """Whether a version was kept and the best so far is too far below the bar to go on."""
+        gap = self._config.hopeless
+        return gap > 0 and self._best_cycle > 0 and max(self.accuracies) < bar - gap
 
-    def trajectory(self, losses: tuple[float, ...], samples: int, val_samples: int) -> Trajectory:
+    def trajectory(self, losses: tuple[float, ...], samples: int) -> Trajectory:
         """The best version with the curves."""
+        parameters, momentum = self._best
+        ended = len(losses) < self._config.cycles
         return Trajectory(
-            parameters=self._parameters,
-            momentum=self._momentum,
+            parameters=parameters,
+            momentum=momentum,
             quality=self.accuracies[self._best_cycle - 1],
             best_cycle=self._best_cycle,
             losses=losses,
             accuracies=tuple(self.accuracies),
             samples=samples,
-            val_samples=val_samples,
+            val_samples=self._num_val,
+            validated=self.validated,
+            saved=("hopeless",) * ended + ("val_first",) * self._rough(1),
         )
+
+    def _rough(self, cycle: int) -> bool:
+        """Whether a cycle is looked at on fewer images, and its version not kept."""
+        return 0 < self._config.val_first < self._num_val and cycle <= self._config.cycles // 2

@@ -79,7 +79,7 @@ def grown(drawn: list[Action]) -> tuple[MemoryBackend, list[State]]:
         for data in step.blobs:
             store.put_blob(data)
         try:
-            store.commit(step.operation, seconds={"train": 0.1 * child})
+            store.commit(step.operation, meters={"train": 0.1 * child})
         except (StoreError, ValueError):
             continue
         states.append(store.state)

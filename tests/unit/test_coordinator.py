@@ -290,15 +290,16 @@ def test_ids_of_commits_follow_from_their_place_and_never_repeat(store: Store) -
 def test_commits_say_how_long_the_work_took(store: Store) -> None:
     grow(store, run_of())
     for commit in store.history(FIRST):
-        phase = {FinishChild: "train", AddEvaluation: "evaluate"}.get(type(commit.operation))
-        assert set(commit.seconds) == (set() if phase is None else {phase, "device"})
-        assert all(seconds >= 0.0 for seconds in commit.seconds.values())
+        phase = {FinishChild: "train_s", AddEvaluation: "evaluate_s"}.get(type(commit.operation))
+        assert set(commit.meters) == (set() if phase is None else {phase, "device_s"})
+        assert all(value >= 0.0 for value in commit.meters.values())
 
 
-def test_the_devices_time_is_read_before_and_after_each_job(store: Store) -> None:
+def test_the_meters_are_read_before_and_after_each_job(store: Store) -> None:
     readings = count(100.0, 2.5)
-    grow(store, run_of(tasks=[A]), clock=lambda: next(readings))
-    told = [c.seconds["device"] for c in store.history() if "device" in c.seconds]
+    grow(store, run_of(tasks=[A]), meters=lambda: {"device_s": next(readings), "still": 7.0})
+    told = [c.meters["device_s"] for c in store.history() if c.meters]
+    assert all("still" not in c.meters for c in store.history()), "what did not change says nothing"
     assert told == [2.5] * (PER_ITERATION + 1)
     assert store.state.spent["tiny"].device_s == 2.5 * PER_ITERATION
 

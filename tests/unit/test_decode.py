@@ -152,7 +152,11 @@ def test_options_are_decoded_as_the_methods_own() -> None:
         ('nmae = "x"', "setting in the experiment named 'nmae'", "Did you mean 'name'"),
         ('name = "x"\n[root]\nmenber = "vit-b"', "setting in root named 'menber'", "member, seed, weights"),
         ('name = "x"\n[score]\ns = 0.9', "setting in score named 's'", "count_roots, flops_constant, form"),
-        ('name = "x"\n[train]\nepochs = 3', "setting in train named 'epochs'", "batch_size, cycles"),
+        (
+            'name = "x"\n[train]\nepochs = 3',
+            "setting in train named 'epochs'",
+            "batch_size, checkpoint, cycles",
+        ),
         (
             'name = "x"\n[[tasks]]\nname = "a"\nsource = "npz:a"\n[[tasks]]\nname = "b"\nsorce = "npz:b"',
             r"setting in tasks\[1\] named 'sorce'",

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from time import perf_counter, process_time
-
 import numpy as np
 import pytest
-import torch
 
 from taskgrove.coordinator.base import Event, Stage
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.records import AddEvaluation, AddMetrics
-from taskgrove.experiment.build import build_clock
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.spec import RootSpec, TrainSpec
 from taskgrove.reports.history import measured, spent_by
+from taskgrove.reports.speed import sentence, speed_of
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.tasks.sources.arrays import arrays
 from taskgrove.testing.runs import Interrupted
@@ -38,11 +35,6 @@ def stop_after_the_test(event: Event) -> None:
         raise Interrupted
 
 
-def test_a_gpus_clock_is_the_walls_and_a_cpus_is_the_processs() -> None:
-    assert build_clock(torch.device("cuda")) is perf_counter
-    assert build_clock(torch.device("cpu")) is process_time
-
-
 def test_a_run_records_what_its_training_cost() -> None:
     grove = planted()
     grove.grow(iterations=1, train=QUICK, options=OPTIONS, device="cpu")
@@ -50,8 +42,14 @@ def test_a_run_records_what_its_training_cost() -> None:
     assert spent == grove.store.state.spent["grow-1"]
     assert (spent.children, spent.failed, spent.samples) == (2, 0, 16)
     assert spent.flops > 0
-    assert spent.train_s > 0
     assert spent.device_s > 0
+    phases = [spent.meters[f"{phase}_s"] for phase in ("load", "learn", "validate", "write")]
+    assert 0 < sum(phases) <= spent.train_s
+    assert spent.meters["peak_flops"] > 0
+    speed = speed_of(spent)
+    assert speed is not None
+    assert speed.images_s == 16 / spent.train_s
+    assert "images/s" in sentence(speed)
     (found,) = measured(grove.store.history())
     assert found.values["train_flops"] == spent.flops
     assert found.values["tasks"] == 1.0

@@ -33,7 +33,7 @@ ROOT = model(None, 0.0, 10, r0=60, r1=100)
 OF_A = model(A, 0.8, 100, r0=60, a1=100)
 OF_B = model(B, 0.6, 300, r0=60, a1=100, b2=8)
 SPENT = {
-    "mine": Spent(children=4, failed=1, samples=300, flops=9000, train_s=5.0),
+    "mine": Spent(children=4, failed=1, samples=300, flops=9000, meters={"train_s": 5.0}),
     "other": Spent(children=7),
 }
 

@@ -150,7 +150,8 @@ def test_what_the_history_says_was_spent_is_what_the_state_says() -> None:
 
 
 def test_a_budget_is_told_in_one_line() -> None:
-    spent = Spent(children=64, failed=2, samples=1_200_000, flops=3 * 10**15, train_s=725.0, device_s=7_500.0)
+    meters = {"train_s": 725.0, "device_s": 7_500.0}
+    spent = Spent(children=64, failed=2, samples=1_200_000, flops=3 * 10**15, meters=meters)
     assert budget(spent) == (
         "64 children (2 failed), 1.20 M images, 3.00 PFLOP, 12 min 05 s of training, 2 h 05 min of the device"
     )

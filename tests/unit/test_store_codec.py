@@ -31,7 +31,7 @@ HPARAMS: dict[str, HparamValue] = {
 
 def commit_of(operation: Operation) -> Commit:
     return Commit(
-        number=3, previous="p" * 64, id=CommitId("me"), time=0.1, operation=operation, seconds={"train": 1.5}
+        number=3, previous="p" * 64, id=CommitId("me"), time=0.1, operation=operation, meters={"train": 1.5}
     )
 
 
@@ -57,7 +57,7 @@ def test_values_keep_their_types() -> None:
 def test_equal_commits_have_equal_bytes() -> None:
     one = with_hparams(a=1, b=2)
     other = with_hparams(b=2, a=1)
-    proxy = replace(one, seconds=MappingProxyType({"train": 1.5}))
+    proxy = replace(one, meters=MappingProxyType({"train": 1.5}))
     assert encode(one) == encode(other) == encode(proxy)
 
 
@@ -66,7 +66,7 @@ def test_what_is_not_a_number_is_refused(value: float) -> None:
     with pytest.raises(BadValueError, match="AddRoot cannot be stored: it holds NaN"):
         encode(with_hparams(lr=value))
     with pytest.raises(BadValueError):
-        encode(replace(with_hparams(), seconds={"train": value}))
+        encode(replace(with_hparams(), meters={"train": value}))
     child = next(step.operation for step in life() if isinstance(step.operation, FinishChild))
     with pytest.raises(BadValueError):
         encode(commit_of(replace(child, score=value)))

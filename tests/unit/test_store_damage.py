@@ -25,6 +25,7 @@ from taskgrove.store.backends.local import LocalBackend
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.check import check
 from taskgrove.store.codec import encode
+from taskgrove.store.header import VERSION
 from taskgrove.store.keys import blob_id, blob_key, record_key
 from taskgrove.store.store import Store
 from taskgrove.testing.faults import FaultyBackend
@@ -200,7 +201,7 @@ def test_a_store_is_created_only_where_nothing_is(tmp_path: Path) -> None:
     "change",
     [
         lambda header: header.update(version=1),
-        lambda header: header.update(version=3),
+        lambda header: header.update(version=VERSION + 1),
         lambda header: header.update(format="icegrove"),
         lambda header: header.update(hash="md5"),
         lambda header: header.pop("uuid"),

@@ -44,10 +44,10 @@ def operations(backend: AbstractBackend) -> list[object]:
 
 def test_commits_are_numbered_chained_and_timed() -> None:
     store = Store.create(MemoryBackend(), clock=lambda: 12.5)
-    first = store.commit(add_task("a").operation, seconds={"train": 2.0})
+    first = store.commit(add_task("a").operation, meters={"train": 2.0})
     second = store.commit(add_task("b").operation)
     assert (first.number, second.number) == (0, 1)
-    assert (first.previous, first.time, first.seconds) == ("", 12.5, {"train": 2.0})
+    assert (first.previous, first.time, first.meters) == ("", 12.5, {"train": 2.0})
     assert len(second.previous) == 64
     assert store.state.head not in ("", second.previous)
     assert list(store.history()) == [first, second]

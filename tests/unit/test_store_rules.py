@@ -288,7 +288,12 @@ def test_what_a_child_cost_until_it_failed_is_spent() -> None:
     assert (spent.children, spent.failed, spent.samples, spent.flops) == (1, 1, 64, 640)
 
 
-def test_the_times_of_commits_are_added_up() -> None:
+def test_the_meters_of_commits_are_added_up() -> None:
     child = child_of(ONE_STEP)
-    spent = Spent().plus(child, {"train": 2.0, "device": 3.0}).plus(child, {})
-    assert (spent.children, spent.train_s, spent.device_s) == (2, 2.0, 3.0)
+    spent = (
+        Spent()
+        .plus(child, {"train_s": 2.0, "device_s": 3.0, "activations": 8.0})
+        .plus(child, {"train_s": 1.0})
+    )
+    assert (spent.children, spent.train_s, spent.device_s) == (2, 3.0, 3.0)
+    assert spent.meters["activations"] == 8.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -10,17 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from taskgrove.backbones.assemble import assemble, split
-from taskgrove.backbones.base import Tensors
 from taskgrove.backbones.families import family_of
-from taskgrove.backbones.families.vit.family import VitFamily
-from taskgrove.domain.ids import BlobId, SlotName
+from taskgrove.domain.ids import BlobId, ComponentId, SlotName, TaskName
 from taskgrove.domain.jobs import (
     Fresh,
     Share,
     TrainJob,
     TrainResult,
 )
-from taskgrove.domain.layout import Slot
 from taskgrove.domain.records import Model
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import unpack
@@ -28,8 +27,11 @@ from taskgrove.tasks.base import TaskData
 from taskgrove.tasks.preprocess import eval_batch
 from taskgrove.trainer.cache import Cache
 from taskgrove.trainer.evaluate import num_correct
+from taskgrove.trainer.fast import Memory
+from taskgrove.trainer.learner import Resident
 from taskgrove.trainer.optim import CLIP_NORM, LearningRate, Optimizer
-from taskgrove.trainer.train import Resident, Schedule, batches, train_network
+from taskgrove.trainer.prefix import Prefixes
+from taskgrove.trainer.train import Schedule, batches, learner_of, train
 from tests.unit.plain_rate import plain_cosine
 from tests.unit.small_jobs import CONFIG, HPARAMS, MEMBER, make_data, make_job, make_trainer, root, store
 
@@ -163,37 +165,71 @@ def test_logits_that_are_not_finite_are_found_at_validation() -> None:
     assert num_correct(network, images, labels, HPARAMS, torch.float32) is None
 
 
-def test_bf16_means_bf16_arithmetic(store: Store, root: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_does_not_import_the_compiler() -> None:
+    """It takes two seconds of every process; the tests' own may have it already."""
+    step = """
+import sys, torch
+from taskgrove.trainer.optim import LearningRate, Optimizer
+weight = torch.nn.Parameter(torch.ones(3))
+rate = LearningRate(peak=0.1, warmup=0.0, schedule="constant", num_steps=1, steps_per_cycle=1)
+optimizer = Optimizer([weight], [None], {"opt.momentum": 0.9, "opt.nesterov": False}, rate)
+weight.square().sum().backward()
+optimizer.step()
+assert not weight.equal(torch.ones(3))
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", step], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("engine", ["fast", "plain"])
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
+def test_the_precision_is_that_of_all_products(
+    store: Store,
+    root: Model,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    precision: str,
+    dtype: torch.dtype,
+) -> None:
     seen: set[torch.dtype] = set()
-    apply = VitFamily.apply
+    linear = torch.nn.functional.linear
 
-    def spy(family: VitFamily, slot: Slot, tensors: Tensors, x: Tensor) -> Tensor:
-        seen.update({x.dtype, *(t.dtype for t in tensors.values())})
-        return apply(family, slot, tensors, x)
+    def spy(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        seen.update({x.dtype, weight.dtype, bias.dtype})
+        return linear(x, weight, bias)
 
-    monkeypatch.setattr(VitFamily, "apply", spy)
-    make_trainer(store).train(make_job(root, config=replace(CONFIG, cycles=1, precision="bf16")))
-    assert seen == {torch.bfloat16}
-    seen.clear()
-    make_trainer(store).train(make_job(root, config=replace(CONFIG, cycles=1)))
-    assert seen == {torch.float32}
+    monkeypatch.setattr(torch.nn.functional, "linear", spy)
+    config = replace(CONFIG, cycles=1, precision=precision, engine=engine)
+    make_trainer(store).train(make_job(root, config=config))
+    assert seen == {dtype}
 
 
-def test_only_trainable_slots_get_gradients(store: Store, root: Model) -> None:
+@pytest.mark.parametrize("engine", ["fast", "plain"])
+def test_only_trainable_slots_change(store: Store, root: Model, engine: str) -> None:
     family = family_of(MEMBER)
     layout = family.layout(MEMBER)
     slots = [layout.slot(c.slot, HPARAMS, 3) for c in root.components]
     tensors = {s.name: family.init(s, torch.Generator().manual_seed(1)) for s in slots}
-    network = assemble(family, slots, tensors, frozenset({SlotName("block_1"), SlotName("head")}))
+    trainable = frozenset({SlotName("block_1"), SlotName("head")})
+    network = assemble(family, slots, tensors, trainable)
     before = {s: {k: t.clone() for k, t in c.items()} for s, c in split(network).items()}
     data = make_data()
     images, labels = torch.from_numpy(data.train.images), torch.from_numpy(data.train.labels)
     resident = Resident(train_images=images, train_labels=labels, val_images=images, val_labels=labels)
-    train_network(network, {}, resident, HPARAMS, CONFIG, seed=1)
-    for slot, parts in split(network).items():
-        changed = any(not torch.equal(t, before[slot][k]) for k, t in parts.items())
-        assert changed == (slot in ("block_1", "head"))
-        assert all(p.requires_grad == changed for p in network.tensors(slot).values())
+    memory = Memory(
+        prefixes=Prefixes(1 << 20),
+        task=TaskName("t"),
+        components={slot.name: ComponentId(slot.name) for slot in slots},
+    )
+    config = replace(CONFIG, engine=engine)
+    learner = learner_of(network, {}, resident, memory, HPARAMS, config, seed=1)
+    done = train(learner, len(labels), len(labels), config, seed=1)
+    assert set(done.parameters) == set(done.momentum) == trainable
+    for slot in trainable:
+        assert any(not torch.equal(t, before[slot][k]) for k, t in done.parameters[slot].items())
+    for slot in set(before) - trainable:
+        assert all(torch.equal(t, before[slot][k]) for k, t in split(network)[slot].items())
+        assert not any(p.requires_grad for p in network.tensors(slot).values())
 
 
 def test_the_cache_keeps_within_its_limit_and_forgets_the_least_recently_used() -> None:

@@ -24,6 +24,7 @@ from taskgrove.store.store import Store
 from taskgrove.store.tensors import pack, unpack
 from taskgrove.tasks.base import Split, TaskData
 from taskgrove.trainer.base import Tick
+from taskgrove.trainer.fast import FastLearner
 from taskgrove.trainer.run import Trainer
 from tests.unit.small_jobs import CONFIG, HPARAMS, MEMBER, make_data, make_job, make_trainer, root, store
 
@@ -121,7 +122,7 @@ def test_which_version_is_kept(
 ) -> None:
     for strict, best in ((True, first), (False, newest)):
         script = iter(correct)
-        monkeypatch.setattr("taskgrove.trainer.train.num_correct", lambda *_, script=script: next(script))
+        monkeypatch.setattr(FastLearner, "num_correct", lambda _, __, script=script: next(script))
         job = make_job(root, config=replace(CONFIG, cycles=5, samples_cap=16), strict=strict)
         result = make_trainer(store).train(job)
         assert isinstance(result, TrainResult)
@@ -159,7 +160,7 @@ def test_a_child_that_cannot_be_trained_is_a_result(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("taskgrove.trainer.run.train_network", fail)
+    monkeypatch.setattr("taskgrove.trainer.run.train", fail)
     failure = make_trainer(store).train(make_job(root))
     assert failure == JobFailed(kind=kind, text=str(error), seed=5)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from taskgrove.coordinator.base import AbstractExecutor
 from taskgrove.coordinator.executors.inline import InlineExecutor
+from taskgrove.coordinator.executors.processes import ProcessesExecutor
 from taskgrove.domain.registry import Registry
 
 EXECUTORS: Registry[type[AbstractExecutor]] = Registry(
-    "executor", "taskgrove.executors", {executor.name: executor for executor in (InlineExecutor,)}
+    "executor",
+    "taskgrove.executors",
+    {executor.name: executor for executor in (InlineExecutor, ProcessesExecutor)},
 )
 
 __all__ = ["EXECUTORS"]

@@ -21,7 +21,8 @@ from taskgrove.coordinator.base import Event
 from taskgrove.domain.errors import BadValueError, StoreCorruptError, StorePathError, TaskgroveError
 from taskgrove.domain.view import SystemView
 from taskgrove.experiment.api import open_or_create
-from taskgrove.experiment.build import build_device, build_train
+from taskgrove.experiment.build import build_device, training_of
+from taskgrove.experiment.crew import crew_of
 from taskgrove.experiment.decode import located
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.places import open_store
@@ -138,10 +139,7 @@ def prepared(trial: Trial, threads: int) -> Trial:
     except StorePathError:
         view = SystemView()
     known = {name: json.loads(start.spec)["train"]["threads"] for name, start in view.experiments.items()}
-    specs = (
-        replace(s, train=replace(s.train, threads=s.train.threads or known.get(s.name, 0) or threads))
-        for s in trial.specs
-    )
+    specs = (_spelled_out(spec, known.get(spec.name, 0), threads) for spec in trial.specs)
     ready = replace(trial, specs=tuple(specs))
     with located(ready.label):
         unfinished(ready.specs, view)
@@ -151,6 +149,11 @@ def prepared(trial: Trial, threads: int) -> Trial:
                 "it cannot go on. Choose another folder, or delete this run's."
             )
     return ready
+
+
+def _spelled_out(spec: ExperimentSpec, known: int, threads: int) -> ExperimentSpec:
+    share = max(1, threads // crew_of(spec, build_device(spec.device)).workers)
+    return replace(spec, train=replace(spec.train, threads=spec.train.threads or known or share))
 
 
 def attempt(trial: Trial, tell: Callable[[Step], Any]) -> Outcome | Failure:
@@ -218,14 +221,21 @@ def _outcome(trial: Trial, grove: Grove, wall_s: float | None) -> Outcome:
 
 def _conditions(specs: Sequence[ExperimentSpec]) -> str:
     device = build_device(specs[-1].device)
-    train = build_train(specs[-1].train, device)
+    train = training_of(specs[-1])
     return (
         f"Taskgrove {__version__}, torch {version('torch')}, Python {platform.python_version()}; {device}, "
-        f"{os.cpu_count()} cores ({platform.machine()}), {train.threads} threads, {train.precision}"
+        f"{os.cpu_count()} cores ({platform.machine()}), {train.threads} threads, {train.precision}, "
+        f"{train.engine}"
     )
 
 
 def _deciding(spec: ExperimentSpec) -> dict[str, Any]:
     fields: dict[str, Any] = json.loads(canonical(spec))
-    del fields["device"], fields["executor"], fields["train"]["threads"]
+    del (
+        fields["device"],
+        fields["executor"],
+        fields["workers"],
+        fields["train"]["threads"],
+        fields["train"]["engine"],
+    )
     return fields

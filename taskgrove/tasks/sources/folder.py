@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, final
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from taskgrove.domain.errors import TaskDataError
 from taskgrove.tasks.arguments import absolute_path, join_options, split_options, whole_number
-from taskgrove.tasks.base import AbstractSource, RawData, Split
+from taskgrove.tasks.base import AbstractSource, Images, RawData, Split
 from taskgrove.tasks.checks import as_raw, as_split
+from taskgrove.tasks.decoding import Decode, decode_files, in_parallel
+from taskgrove.tasks.mapped import MappedImages
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 _SPLITS = frozenset({"train", "val", "valid", "validation", "test"})
@@ -30,7 +34,8 @@ class FolderSource(AbstractSource):
     """Image files in class folders; grey if all of them are, otherwise RGB.
 
     Images are resized (bilinear, antialiased) to squares of `size` pixels. `auto` keeps their own
-    size when all have the same and none is larger than 112 pixels, and otherwise means 64.
+    size when all have the same and none is larger than 112 pixels, and otherwise means 64. Decoded
+    images are kept in the machine's cache.
     """
 
     name: ClassVar[str] = "folder"
@@ -47,9 +52,9 @@ class FolderSource(AbstractSource):
         files = _files(Path(path))
         classes = tuple(sorted({name for by_class in files.values() for name in by_class}))
         paths = [p for by_class in files.values() for group in by_class.values() for p in group]
-        size, mode = _form(paths, options["size"])
-        splits = {name: _split(by_class, classes, size, mode) for name, by_class in files.items()}
-        return as_raw(splits, classes, path)
+        version = f"folder 1, Pillow {PIL.__version__}, size {options['size']}"
+        images = decode_files(paths, version, partial(_plan, paths, options["size"]))
+        return as_raw(_splits(files, classes, images), classes, path)
 
 
 def _files(root: Path) -> Files:
@@ -87,26 +92,38 @@ def _images(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and not p.name.startswith("."))
 
 
-def _form(paths: list[Path], size: str) -> tuple[tuple[int, int], str]:
-    """Width and height, and the mode `L` or `RGB`, that all images get."""
-    sizes, modes = set(), set()
-    for path in paths:
-        with _open(path) as image:
-            sizes.add(image.size)
-            modes.add(image.mode)
-    mode = "L" if modes <= _GREY_MODES else "RGB"
-    if size != "auto":
-        return (int(size), int(size)), mode
-    own = next(iter(sizes))
-    return (own if len(sizes) == 1 and max(own) <= _LARGEST_OWN_SIZE else (_AUTO_SIZE, _AUTO_SIZE)), mode
+def _plan(paths: Sequence[Path], size: str) -> tuple[tuple[int, int, int], Decode]:
+    looked = [seen for part in in_parallel(_look, paths, "looking at images") for seen in part]
+    mode = "L" if {mode for _, mode in looked} <= _GREY_MODES else "RGB"
+    width, height = _size({own for own, _ in looked}, size)
+    shape = height, width, len(mode)
+    return shape, partial(_decode, size=(width, height), mode=mode)
 
 
-def _split(
-    by_class: Mapping[str, list[Path]], classes: tuple[str, ...], size: tuple[int, int], mode: str
-) -> Split:
-    pairs = [(path, classes.index(name)) for name, paths in by_class.items() for path in paths]
-    images = np.stack([_decode(path, size, mode) for path, _ in pairs])
-    return as_split(images, np.array([label for _, label in pairs], np.int64), "The folder")
+def _look(path: Path) -> tuple[tuple[int, int], str]:
+    with _open(path) as image:
+        return image.size, image.mode
+
+
+def _size(own: set[tuple[int, int]], wanted: str) -> tuple[int, int]:
+    """Width and height that all images get."""
+    if wanted != "auto":
+        return int(wanted), int(wanted)
+    first = next(iter(own))
+    return first if len(own) == 1 and max(first) <= _LARGEST_OWN_SIZE else (_AUTO_SIZE, _AUTO_SIZE)
+
+
+def _splits(files: Files, classes: Sequence[str], images: Images | MappedImages) -> dict[str, Split]:
+    """The images, which are in the order of the files, by split."""
+    number = {name: label for label, name in enumerate(classes)}
+    splits: dict[str, Split] = {}
+    first = 0
+    for name, by_class in files.items():
+        labels = [number[of] for of, paths in by_class.items() for _ in paths]
+        rows = slice(first, first + len(labels))
+        splits[name] = as_split(images[rows], np.array(labels, np.int64), "The folder")
+        first = rows.stop
+    return splits
 
 
 def _decode(path: Path, size: tuple[int, int], mode: str) -> NDArray[np.uint8]:
@@ -119,7 +136,8 @@ def _decode(path: Path, size: tuple[int, int], mode: str) -> NDArray[np.uint8]:
             flat = _on_white(ImageOps.exif_transpose(image)).convert(mode)
         except (OSError, SyntaxError, ValueError) as error:
             raise TaskDataError(f"{path} is damaged ({error}); remove or replace the file.") from error
-    return np.asarray(flat if flat.size == size else flat.resize(size, Image.Resampling.BILINEAR))
+    resized = flat if flat.size == size else flat.resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(resized).reshape(size[1], size[0], len(mode))
 
 
 def _on_white(image: Image.Image) -> Image.Image:

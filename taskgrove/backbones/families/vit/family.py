@@ -8,10 +8,10 @@ from typing import final
 
 from torch import Generator, Tensor
 
-from taskgrove.backbones.base import AbstractFamily, Tensors
+from taskgrove.backbones.base import AbstractFamily, Layer, Tensors
 from taskgrove.backbones.families.vit.export import write_weights
 from taskgrove.backbones.families.vit.initial import initialise
-from taskgrove.backbones.families.vit.layers import LAYERS
+from taskgrove.backbones.families.vit.layers import LAYERS, block_for_class_token
 from taskgrove.backbones.families.vit.layout import ADAPTER_SPACE, VitLayout
 from taskgrove.backbones.families.vit.members import LAYOUTS, layout_of, space_of
 from taskgrove.backbones.families.vit.positions import resample
@@ -63,6 +63,15 @@ class VitFamily(AbstractFamily):
 
     def apply(self, slot: Slot, tensors: Tensors, x: Tensor) -> Tensor:
         return LAYERS[slot.kind](tensors, x)
+
+    def chain(self, slots: Sequence[Slot]) -> tuple[Layer, ...]:
+        """The norm reads the class token alone, so the block right below it computes nothing else."""
+        kinds = [slot.kind for slot in slots]
+        layers = [Layer(kind, LAYERS[kind]) for kind in kinds]
+        for i, above in enumerate(kinds[1:]):
+            if kinds[i] == "block" and above == "norm":
+                layers[i] = Layer("block for class token", block_for_class_token)
+        return tuple(layers)
 
     def read_weights(self, path: Path, member: str) -> dict[SlotName, dict[str, Tensor]]:
         return read_weights(path, layout_of(member))

@@ -51,9 +51,27 @@ def add_positions(tensors: Tensors, x_BTD: Tensor) -> Tensor:
 def block(tensors: Tensors, x_BTD: Tensor) -> Tensor:
     """Pre-norm attention and MLP, each added to its input."""
     x_BTD = x_BTD + _attend(tensors, _normalise(x_BTD, tensors["norm1_weight"], tensors["norm1_bias"]))
-    inner = _normalise(x_BTD, tensors["norm2_weight"], tensors["norm2_bias"])
-    inner = functional.gelu(functional.linear(inner, tensors["fc1_weight"], tensors["fc1_bias"]))
-    return x_BTD + functional.linear(inner, tensors["fc2_weight"], tensors["fc2_bias"])
+    return _mlp(tensors, x_BTD)
+
+
+def block_for_class_token(tensors: Tensors, x_BTD: Tensor) -> Tensor:
+    """The class token (B, 1, D) after a block, when nobody reads the other tokens any more.
+
+    All tokens still give keys and values; queries, projection and MLP are those of one token, which
+    saves 2/3 of the block's products at 5 tokens and up to 5/6 at many.
+    """
+    inner_BTD = _normalise(x_BTD, tensors["norm1_weight"], tensors["norm1_bias"])
+    weight_3HED, bias_3HE = tensors["qkv_weight"], tensors["qkv_bias"]
+    H, E = bias_3HE.shape[1:]
+    q = functional.linear(inner_BTD[:, 0], weight_3HED[0].flatten(0, 1), bias_3HE[0].flatten())
+    kv = functional.linear(inner_BTD, weight_3HED[1:].flatten(0, 2), bias_3HE[1:].flatten())
+    k, v = kv.reshape(*kv.shape[:2], 2, H, E).permute(2, 0, 3, 1, 4).contiguous().unbind(0)
+    mixed_BHTE = attention(q.reshape(-1, H, 1, E), k, v)
+    mixed_B1D = mixed_BHTE.transpose(1, 2).flatten(2)
+    return _mlp(
+        tensors,
+        x_BTD[:, :1] + functional.linear(mixed_B1D, tensors["proj_weight"], tensors["proj_bias"]),
+    )
 
 
 def adapter(tensors: Tensors, x_BTD: Tensor) -> Tensor:
@@ -86,9 +104,18 @@ def _attend(tensors: Tensors, x_BTD: Tensor) -> Tensor:
     weight_3HED = tensors["qkv_weight"]
     qkv = functional.linear(x_BTD, weight_3HED.flatten(0, 2), tensors["qkv_bias"].flatten())
     qkv_BT3HE = qkv.reshape(*qkv.shape[:2], *weight_3HED.shape[:3])
-    q, k, v = qkv_BT3HE.permute(2, 0, 3, 1, 4).unbind(0)
+    # Contiguous, which is faster, and since a product of strided matrices may round an image's values
+    # in another way for another place of the image in the batch.
+    q, k, v = qkv_BT3HE.permute(2, 0, 3, 1, 4).contiguous().unbind(0)
     mixed_BTD = attention(q, k, v).transpose(1, 2).flatten(2)
     return functional.linear(mixed_BTD, tensors["proj_weight"], tensors["proj_bias"])
+
+
+def _mlp(tensors: Tensors, x_BTD: Tensor) -> Tensor:
+    """The second half of a block, added to its input."""
+    inner = _normalise(x_BTD, tensors["norm2_weight"], tensors["norm2_bias"])
+    inner = functional.gelu(functional.linear(inner, tensors["fc1_weight"], tensors["fc1_bias"]))
+    return x_BTD + functional.linear(inner, tensors["fc2_weight"], tensors["fc2_bias"])
 
 
 def _normalise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""What Taskgrove's speed and results were measured with; run from the repository's root."""

@@ -1,0 +1,258 @@
+"""A whole search: the fast engine beside the plain one, and beside one full fine-tune per child, timm's way.
+
+    TASKGROVE_DATA=/path/to/npz/files python -m benchmarks.search --scale 0.25 \\
+        --peer-python /path/to/timm-env/bin/python --out search_2cores
+
+carries out a variant of a recipe with both engines, with a part of its budget, and lists the children whose
+fate differs. In timm's way every child trains all layers and reads its images one by one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean, median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+
+import taskgrove
+from benchmarks.fates import fates, fates_that_differ, outline
+from benchmarks.measure import interleaved, machine, parser, settle
+from benchmarks.page import Page, Row, save
+from benchmarks.peer import Peer
+from benchmarks.step import ENGINES, peer_settings
+from benchmarks.system import make_system, noise, trained
+from taskgrove.domain.ids import TaskName
+from taskgrove.domain.jobs import TrainConfig
+from taskgrove.experiment.build import build_train
+from taskgrove.experiment.decode import VARIANTS, read_table
+from taskgrove.experiment.grove import Grove
+from taskgrove.experiment.spec import ExperimentSpec, TrainSpec
+
+PEER_MODULE = "benchmarks.peers.vit_finetune"
+TIMMS_WAY = "timm's way"
+CHILDREN = 8
+"""Of a generation (000, §4): what a budget is a multiple of."""
+
+
+def spec_of(arguments: argparse.Namespace) -> ExperimentSpec:
+    """The experiment, with a part of its budget."""
+    if VARIANTS in read_table(arguments.recipe):
+        variants = {variant.name: variant for variant in taskgrove.read_variants(arguments.recipe)}
+        spec = variants[arguments.variant].specs[0]
+    else:
+        spec = taskgrove.read_experiment(arguments.recipe)
+    if spec.budget.cycles is not None:
+        generation = CHILDREN * spec.train.cycles
+        generations = max(1, round(arguments.scale * spec.budget.cycles / generation))
+        iterations = min(spec.agent.iterations, generations)
+        cycles = generation * (generations - generations % iterations)
+        agent, budget = replace(spec.agent, iterations=iterations), replace(spec.budget, cycles=cycles)
+        spec = replace(spec, agent=agent, budget=budget)
+    return replace(spec, device=arguments.device, train=replace(spec.train, threads=arguments.threads))
+
+
+class Searches:
+    """Carries out an experiment again and again, each time on a new system.
+
+    Args:
+        spec: The experiment.
+        folder: Of the systems.
+    """
+
+    def __init__(self, spec: ExperimentSpec, folder: Path) -> None:
+        self._spec = spec
+        self._folder = folder
+        self._runs = 0
+        self.newest: Grove | None = None
+
+    def seconds(self) -> float:
+        """Carry it out; what it took, reading data and testing included."""
+        self._runs += 1
+        start = perf_counter()
+        self.newest = taskgrove.run(self._spec, self._folder / f"{self._spec.train.engine}{self._runs}")
+        return perf_counter() - start
+
+
+class TimmsWay:
+    """One full fine-tune per child of a search.
+
+    Args:
+        peer: Trains them.
+        searches: Whose newest run is repeated.
+        train: How its children were trained.
+        per_task: Children that are trained for each task; the others are taken to cost as much.
+        folder: Where the peer finds the images.
+    """
+
+    def __init__(self, peer: Peer, searches: Searches, train: TrainSpec, per_task: int, folder: Path) -> None:
+        self._peer = peer
+        self._searches = searches
+        self._train = train
+        self._per_task = per_task
+        self._folder = folder
+
+    def seconds(self) -> float:
+        """Train them; what all children of the search take."""
+        spent = 0.0
+        grove = grown(self._searches)
+        tasks = list(grove.view().tasks)
+        for path, sizes in (export(grove, task, self._folder) for task in tasks):
+            samples = min(sizes["samples"], self._train.samples_cap)
+            for _ in range(self._per_task):
+                spent += self._peer.seconds(
+                    data=str(path),
+                    classes=sizes["classes"],
+                    cycles=self._train.cycles,
+                    samples=samples,
+                    val=self._train.val_cap,
+                )
+        return spent * len(fates(grove)) / (self._per_task * len(tasks))
+
+
+def export(grove: Grove, name: TaskName, folder: Path) -> tuple[Path, dict[str, int]]:
+    """A task's images as a file, and its sizes."""
+    data = grove.task_data(name)
+    path = folder / f"{name}.npz"
+    arrays: dict[str, Any] = {"x_train": data.train.images, "y_train": data.train.labels}
+    arrays |= {"x_val": data.val.images, "y_val": data.val.labels}
+    np.savez(path, allow_pickle=False, **arrays)
+    return path, {"samples": len(data.train), "classes": len(data.class_names)}
+
+
+def carry_out(
+    spec: ExperimentSpec, arguments: argparse.Namespace, device: torch.device, folder: Path
+) -> Page:
+    """All ways in turns."""
+    searches = {
+        engine: Searches(replace(spec, train=replace(spec.train, engine=engine)), folder)
+        for engine in ENGINES
+    }
+    train = build_train(spec.train, device)
+    for engine in ENGINES:
+        warm_up(spec, replace(train, engine=engine), device)
+    wanted = peer_settings(member_settings(spec, arguments), train.precision, device)
+    with Peer(arguments.peer_python, PEER_MODULE, wanted, {}) as peer:
+        fine_tunes = TimmsWay(peer, searches["fast"], spec.train, arguments.timm_children, folder)
+        ways: dict[str, Callable[[], float]] = {
+            **{f"Taskgrove {engine}": search.seconds for engine, search in searches.items()},
+            f"{TIMMS_WAY}: {peer.about}": fine_tunes.seconds,
+        }
+        times = interleaved(ways, arguments.repetitions, warm_up=0)
+    return page(spec, arguments, times, {engine: grown(search) for engine, search in searches.items()})
+
+
+def warm_up(spec: ExperimentSpec, config: TrainConfig, device: torch.device) -> None:
+    """Train a child, so that no way pays for what is loaded on first use."""
+    system = make_system(spec.root.member, noise(64, 28, 10))
+    trained(system.trainer(device), system.job("embedding", replace(config, cycles=1)))
+
+
+def member_settings(spec: ExperimentSpec, arguments: argparse.Namespace) -> argparse.Namespace:
+    """What the peer asks of the model."""
+    return argparse.Namespace(
+        member=spec.root.member,
+        classes=0,
+        batch=spec.train.batch_size,
+        threads=arguments.threads,
+        resolution=arguments.resolution,
+    )
+
+
+def grown(searches: Searches) -> Grove:
+    """The newest system."""
+    assert searches.newest is not None
+    return searches.newest
+
+
+def phases(groves: dict[str, Grove]) -> list[Row]:
+    """Seconds of the children's phases, by engine."""
+    rows: list[Row] = []
+    for engine, grove in groves.items():
+        commits = [commit.meters for commit in grove.store.history()]
+        names = ("train_s", "load_s", "learn_s", "validate_s", "write_s")
+        rows.append({"engine": engine, **{name: sum(c.get(name, 0.0) for c in commits) for name in names}})
+    return rows
+
+
+def accuracies(groves: dict[str, Grove]) -> list[Row]:
+    """Mean accuracies of the published models, by engine."""
+    rows: list[Row] = []
+    for engine, grove in groves.items():
+        view = grove.view()
+        bests = [view.models[model] for model in view.bests.values()]
+        tests = [grove.evaluations()[model.id]["test"].accuracy for model in bests]
+        rows.append(
+            {
+                "engine": engine,
+                "validation %": 100 * fmean(m.quality for m in bests),
+                "test %": 100 * fmean(tests),
+            }
+        )
+    return rows
+
+
+def page(
+    spec: ExperimentSpec,
+    arguments: argparse.Namespace,
+    times: dict[str, tuple[float, ...]],
+    groves: dict[str, Grove],
+) -> Page:
+    """Wall times, and whether the searches agree."""
+    fast, plain = (fates(groves[engine]) for engine in ("fast", "plain"))
+    quickest = median(times["Taskgrove fast"])
+    walls: list[Row] = [
+        {"way": way, "s": median(seconds), "× fast": median(seconds) / quickest}
+        for way, seconds in times.items()
+    ]
+    return Page(
+        title=f"A search, {spec.name}: {len(fast)} children on {len(spec.tasks)} tasks",
+        conditions={
+            "experiment": f"{arguments.recipe.name}, {spec.agent.method}, "
+            f"{spec.budget.cycles or 'all'} train cycles per task of at most {spec.train.samples_cap} images",
+            "repetitions": float(arguments.repetitions),
+        },
+        tables={
+            "Wall time": walls,
+            "Phases of the newest runs, seconds": phases(groves),
+            "Agreement of the engines": [outline(fast, plain)],
+            "Published models": accuracies(groves),
+            "Children whose fate differs": fates_that_differ(fast, plain),
+        },
+        notes=[
+            "The engines do the same sums in another order, so qualities differ by a few validation images; "
+            "from the first accepted child that only one of them accepts, the two searches of that task, and "
+            "of tasks that use its layers, choose among other parents and are different searches.",
+            f"{TIMMS_WAY} trains all layers of as many children for as many images at {arguments.resolution} "
+            f"px, {arguments.timm_children} per task measured and the others taken to cost as much.",
+        ],
+    )
+
+
+def main(given: list[str] | None = None) -> None:
+    """Read the command line, measure, keep the page."""
+    reader = parser(__doc__)
+    reader.set_defaults(repetitions=1, threads=1)
+    reader.add_argument("--recipe", type=Path, default=Path("recipes/char8.toml"))
+    reader.add_argument("--variant", default="µ2Net+, glyphs root")
+    reader.add_argument("--scale", type=float, default=0.25, help="part of the recipe's budget")
+    reader.add_argument("--resolution", type=int, default=32, help="of timm's way")
+    reader.add_argument("--timm-children", type=int, default=1, help="per task that are measured")
+    reader.add_argument("--peer-python", default=sys.executable, help="of an environment with timm")
+    arguments = reader.parse_args(given)
+    device = settle(arguments)
+    conditions = machine(device, arguments.threads)
+    with TemporaryDirectory(prefix="taskgrove-") as folder:
+        found = carry_out(spec_of(arguments), arguments, device, Path(folder))
+    save(replace(found, conditions={**conditions, **found.conditions}), arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""How the cores of a machine are shared out among the jobs of an experiment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from taskgrove.coordinator.executors import EXECUTORS
+from taskgrove.domain.errors import BadValueError
+from taskgrove.experiment.spec import ExperimentSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Jobs that run at the same time, and CPU threads of each."""
+
+    workers: int
+    threads: int
+
+
+def crew_of(spec: ExperimentSpec, device: torch.device) -> Crew:
+    """What `workers = 0` and `train.threads = 0` mean on this machine.
+
+    Workers share the cores equally: two processes of two threads each on two cores take many times as
+    long as two of one thread. Threads decide the last bits of results, workers do not.
+
+    Args:
+        spec: The experiment.
+        device: Its device on this machine.
+
+    Raises:
+        UnknownNameError: There is no such executor.
+        BadValueError: The executor runs one job at a time, or the workers want more cores than there are.
+    """
+    cores, threads = os.cpu_count() or 1, spec.train.threads
+    if not EXECUTORS[spec.executor].parallel:
+        if spec.workers > 1:
+            raise BadValueError(
+                f"workers is {spec.workers} but the executor {spec.executor!r} runs one job at a time; "
+                'choose executor = "processes", or leave workers out.'
+            )
+        return Crew(workers=1, threads=threads or cores)
+    workers = spec.workers or _places(device, cores // (threads or 1))
+    crew = Crew(workers=workers, threads=threads or max(1, cores // workers))
+    if device.type == "cpu" and crew.workers > 1 and crew.workers * crew.threads > cores:
+        raise BadValueError(
+            f"{crew.workers} workers with {crew.threads} thread(s) each want more than the {cores} core(s) "
+            "of this machine and would slow each other down. Leave out workers, or train.threads, or both: "
+            "what is left out fits itself to the machine."
+        )
+    return crew
+
+
+def _places(device: torch.device, on_cpu: int) -> int:
+    """Jobs that a machine has places for: one per GPU, unless the device is a certain one."""
+    if device.type == "cuda":
+        return torch.cuda.device_count() if str(device) == "cuda" else 1
+    return max(1, on_cpu)

@@ -1,0 +1,177 @@
+"""The fast way: no more arithmetic than a child's trainable layers ask for.
+
+Equal to the plain way up to rounding: the same sums, some in another order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from taskgrove.backbones.assemble import Network
+from taskgrove.domain.hparams import Hparams
+from taskgrove.domain.ids import ComponentId, SlotName, TaskName
+from taskgrove.domain.jobs import TrainConfig
+from taskgrove.tasks.preprocess import RESOLUTION, eval_batch, is_deterministic, train_batch
+from taskgrove.trainer.chain import chains_of, through, through_again
+from taskgrove.trainer.distributed import Team
+from taskgrove.trainer.evaluate import images_at_once
+from taskgrove.trainer.flat import FlatParameters
+from taskgrove.trainer.learner import AbstractLearner, Resident, State, dtype_of, parts_of
+from taskgrove.trainer.optim import LearningRate
+from taskgrove.trainer.prefix import CHUNK, Prefixes
+from taskgrove.trainer.streamed import DeviceImages
+
+WINDOW, WINDOW_BYTES = 4096, 256 << 20
+"""Images whose activations are fetched at once, in whole batches, and their bytes, at most."""
+
+Parts = Iterable[tuple[Tensor, Tensor]]
+"""A step's images in parts: indices on the CPU, and what the trainable layers see of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Where the activations of frozen layers are remembered, and what tells them apart.
+
+    Attributes:
+        prefixes: Shared by the children of a trainer.
+        task: Whose images they are.
+        components: Of the frozen slots.
+    """
+
+    prefixes: Prefixes
+    task: TaskName
+    components: Mapping[SlotName, ComponentId]
+
+
+@final
+class FastLearner(AbstractLearner):
+    """Trains flat copies of the trainable parameters, above remembered activations of what is frozen.
+
+    Args:
+        network: Its tensors are read and never changed.
+        momentum: Buffers to continue with, by trainable slot; absent ones start at zero.
+        data: On the network's device.
+        memory: See `Memory`.
+        hparams: `opt.*` and `data.*`.
+        rate: Of every step.
+        config: Precision, micro-batch and checkpoints.
+        seed: Of augmentation.
+        team: Each of its processes computes its share of a batch, and of the validation.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        momentum: State,
+        data: Resident,
+        memory: Memory,
+        *,
+        hparams: Hparams,
+        rate: LearningRate,
+        config: TrainConfig,
+        seed: int,
+        team: Team,
+    ) -> None:
+        self._data = data
+        self._memory = memory
+        self._hparams = hparams
+        self._dtype = dtype_of(config)
+        self._micro_batch = config.micro_batch
+        self._through = through_again if config.checkpoint else through
+        self._team = team
+        self._augment = torch.Generator(device=data.train_images.device).manual_seed(seed)
+        masters: State = {slot: network.tensors(slot) for slot in network.trainable}
+        self._parameters = FlatParameters(masters, momentum, hparams=hparams, rate=rate, dtype=self._dtype)
+        self._lower, self._upper = chains_of(network, self._parameters.tensors)
+        below = zip(self._lower, network.slots, strict=False)
+        labels = ((layer.label, memory.components[slot.name]) for (layer, _), slot in below)
+        self._prefix = (network.family.name, *labels)
+
+    def learn(self, batches: Sequence[Tensor]) -> Tensor:
+        size, labels = len(batches[0]), self._data.train_labels
+        total = torch.zeros((), device=labels.device)
+        for parts in self._steps(batches):
+            for index, x in parts:
+                logits = self._through(self._upper, x).float()
+                loss = cross_entropy(logits, labels[index.to(labels.device)])
+                self._parameters.add(loss, len(index) / size)
+                total.add_(loss.detach(), alpha=len(index) / size)
+            self._parameters.step(self._team)
+        self._team.add(total)
+        return total / len(batches)
+
+    def num_correct(self, num_val: int) -> int | None:
+        correct = wrong_logits = 0
+        own = self._team.share(torch.arange(num_val))
+        most = images_at_once(self._hparams)
+        at_once = min(self._micro_batch or most, most)
+        with torch.no_grad():
+            for index in torch.split(own, at_once) if len(own) else ():
+                logits = through(self._upper, self._val_activations(index))
+                wrong_logits += int((~torch.isfinite(logits)).sum())
+                labels = self._data.val_labels[index[0] : index[-1] + 1]
+                correct += int((logits.argmax(dim=1) == labels).sum())
+        correct, wrong_logits = self._team.totals(correct, wrong_logits)
+        return None if wrong_logits else correct
+
+    def snapshot(self) -> tuple[State, State]:
+        return self._parameters.snapshot()
+
+    def _steps(self, batches: Sequence[Tensor]) -> Iterator[Parts]:
+        """This process's share of each batch."""
+        if not is_deterministic(self._hparams):
+            return map(self._changed, batches)
+        shares = [self._team.share(batch) for batch in batches]
+        return self._recalled(shares) if self._lower else map(self._unchanged, shares)
+
+    def _changed(self, batch: Tensor) -> Parts:
+        """Images changed at random; the whole batch is, so that the changes do not depend on the team."""
+        images = self._data.train_images[batch.to(self._data.train_images.device)]
+        prepared = self._team.share(train_batch(images, self._hparams, self._augment)).to(self._dtype)
+        return ((index, self._below(x)) for index, x in self._parts(self._team.share(batch), prepared))
+
+    def _unchanged(self, index: Tensor) -> Parts:
+        """Images as they are, when no layer is frozen below."""
+        images = self._data.train_images[index.to(self._data.train_images.device)]
+        return ((index, self._prepared(part)) for index, part in self._parts(index, images))
+
+    def _recalled(self, batches: Sequence[Tensor]) -> Iterator[Parts]:
+        """Images as they are, above frozen layers; fetched in windows, of which the first tells the size."""
+        start, window = 0, CHUNK
+        while start < len(batches):
+            fetched = batches[start : start + max(1, window // len(batches[0]))]
+            x = self._remembered("train", self._data.train_images, torch.cat(tuple(fetched)))
+            yield from map(self._parts, fetched, torch.split(x, [len(index) for index in fetched]))
+            start += len(fetched)
+            window = min(WINDOW, WINDOW_BYTES // x[0].nbytes)
+
+    def _val_activations(self, index: Tensor) -> Tensor:
+        images = self._data.val_images
+        if self._lower:
+            return self._remembered("val", images, index)
+        return self._prepared(images[index[0] : index[-1] + 1])
+
+    def _remembered(self, split: str, images: DeviceImages, index: Tensor) -> Tensor:
+        resolution = self._hparams[RESOLUTION]
+        key: Hashable = (self._memory.task, split, len(images), resolution, self._dtype, self._prefix)
+        return self._memory.prefixes.rows(key, len(images), index, partial(self._compute, images))
+
+    def _compute(self, images: DeviceImages, index: Tensor) -> Tensor:
+        return self._below(self._prepared(images[index.to(images.device)]))
+
+    def _prepared(self, images: Tensor) -> Tensor:
+        return eval_batch(images, self._hparams).to(self._dtype)
+
+    def _below(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return through(self._lower, x)
+
+    def _parts(self, index: Tensor, rows: Tensor) -> Parts:
+        return zip(parts_of(index, self._micro_batch), parts_of(rows, self._micro_batch), strict=True)

@@ -1,0 +1,177 @@
+"""Every benchmark of speed runs on a tiny setting and writes what it found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks import gpu, memory, overhead, prefix, search, step, workers
+from benchmarks.breakdown import REST, breakdown, flops_of, group_of
+from benchmarks.fates import Fate, fates_that_differ, outline
+from benchmarks.measure import interleaved
+from benchmarks.page import Page, markdown
+from benchmarks.peer import Peer, PeerError
+from benchmarks.tiny_mlp import MEMBER, installed
+from taskgrove.backbones.families import family_of
+from taskgrove.domain.errors import UnknownNameError
+from tests.unit.small_experiments import SMALL, written
+
+TINY = ["--device", "cpu", "--threads", "1", "--repetitions", "1"]
+TINY_VIT = ["--member", "vit-tiny-test", "--batch", "16"]
+TINY_CHILD = ["--data", "noise:64", "--samples", "32", "--cycles", "1", "--precision", "fp32"]
+pytestmark = pytest.mark.usefixtures("threads")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "found"
+
+
+def tables(out: Path) -> dict[str, list[dict[str, Any]]]:
+    """The tables of a result, which people can read too."""
+    page = json.loads(Path(f"{out}.json").read_text(encoding="utf-8"))
+    assert page["conditions"]["versions"].startswith("Taskgrove")
+    assert Path(f"{out}.md").read_text(encoding="utf-8").startswith(f"# {page['title']}")
+    found: dict[str, list[dict[str, Any]]] = page["tables"]
+    return found
+
+
+def test_a_step_is_compared_with_its_peer_and_explained(out: Path) -> None:
+    little = ["--resolution", "8", "--precision", "fp32", "--steps", "1", "--no-peer-kept"]
+    step.main([*TINY, *TINY_VIT, *little, "--out", str(out)])
+    found = tables(out)
+    names = [row["variant"] for row in found["One step"]]
+    assert names[1:] == ["Taskgrove plain", "Taskgrove fast"]
+    assert "plain loop" in names[0]
+    assert all(row["ms"] > 0 for row in found["One step"])
+    shares = [row["share %"] for row in found["Where the time of a fast step goes, fp32"]]
+    assert sum(shares) == pytest.approx(100)
+    assert found["The floor"][0]["GFLOP"] > 0
+
+
+def test_children_are_compared_by_first_trainable_layer(out: Path) -> None:
+    prefix.main([*TINY, *TINY_VIT, *TINY_CHILD, "--out", str(out)])
+    rows = tables(out)["Steps"]
+    assert [row["first trainable"] for row in rows] == ["embedding", "block_0", "block_1", "norm", "head"]
+    arithmetic = [row["arithmetic above it"] for row in rows]
+    assert arithmetic == sorted(arithmetic, reverse=True)
+    assert out.with_suffix(".png").exists()
+
+
+def test_a_search_is_compared_with_itself_and_timms_way(tmp_path: Path, out: Path) -> None:
+    recipe = written(tmp_path, SMALL)
+    search.main([*TINY, "--recipe", str(recipe), "--resolution", "8", "--out", str(out)])
+    found = tables(out)
+    assert [row["way"] for row in found["Wall time"]][:2] == ["Taskgrove plain", "Taskgrove fast"]
+    assert len(found["Wall time"]) == 3
+    assert found["Agreement of the engines"][0]["children"] == 2
+
+
+def test_overhead_is_compared_with_bare_loops(out: Path) -> None:
+    absent = ["--trainers-python", str(out)]
+    overhead.main([*TINY, *absent, "--images", "64", "--batch", "32", "--cycles", "1", "--out", str(out)])
+    loops = {row["loop"]: row for row in tables(out)["Training"]}
+    assert {"bare loop", "Taskgrove fast", "Taskgrove plain"} <= set(loops)
+    assert loops["bare loop"]["of the bare loop"] == 1
+    assert "avalanche took no part" in Path(f"{out}.md").read_text(encoding="utf-8")
+
+
+def test_the_tiny_mlp_is_known_only_while_it_is_installed() -> None:
+    with installed():
+        assert family_of(MEMBER).name == "tinymlp"
+    with pytest.raises(UnknownNameError):
+        family_of(MEMBER)
+
+
+def test_workers_are_counted(out: Path) -> None:
+    workers.main([*TINY, *TINY_VIT, *TINY_CHILD, "--workers", "1", "--children", "1", "--out", str(out)])
+    (row,) = tables(out)["Throughput"]
+    assert row["workers"] == 1
+    assert row["× one worker"] == 1
+
+
+def test_numbers_of_workers_double_up_to_the_most() -> None:
+    assert [workers.up_to(n) for n in (1, 2, 6, 8)] == [(1,), (1, 2), (1, 2, 4, 6), (1, 2, 4, 8)]
+
+
+def test_memory_is_held_against_its_bound(out: Path) -> None:
+    memory.main([*TINY, "--tasks", "2", "--children", "4", "--images", "60", "--out", str(out)])
+    found = tables(out)
+    bound = sum(row["MiB"] for row in found["The bound"])
+    assert found["Growing tasks"][0]["bound, MiB"] == pytest.approx(bound)
+    assert out.with_suffix(".png").exists()
+
+
+def test_the_script_for_gpus_runs_anywhere(out: Path) -> None:
+    gpu.main([*TINY, "--tiny", "--precision", "fp32", "--out", str(out)])
+    budget = tables(out)["The papers' budget on eight tasks, extrapolated"]
+    assert all(row["minutes"] > 0 for row in budget)
+    assert budget[0]["million images at most"] == pytest.approx(262.144)
+
+
+def test_variants_take_turns_and_the_first_turn_is_forgotten() -> None:
+    order: list[str] = []
+
+    def run(name: str) -> float:
+        order.append(name)
+        return float(len(order))
+
+    found = interleaved({"a": lambda: run("a"), "b": lambda: run("b")}, 2)
+    assert order == ["a", "b"] * 3
+    assert found == {"a": (3.0, 5.0), "b": (4.0, 6.0)}
+    assert median(found["a"]) == 4
+
+
+def test_the_products_of_a_step_are_counted() -> None:
+    a, b = torch.rand(4, 5), torch.rand(5, 6)
+
+    def learn(steps: int) -> None:
+        for _ in range(steps):
+            torch.relu(a @ b)
+
+    shares, products = breakdown(learn, torch.device("cpu"))
+    assert flops_of(products) == 2 * 4 * 5 * 6
+    assert shares["matrix products"] > 0
+
+
+@pytest.mark.parametrize(
+    ("operator", "group"),
+    [
+        ("aten::addmm", "matrix products"),
+        ("aten::add_", "element-wise"),
+        ("aten::_log_softmax", "loss"),
+        ("aten::_softmax", "norms, softmax, GELU"),
+        ("autograd::engine::evaluate_function: AddmmBackward0", REST),
+    ],
+)
+def test_operators_are_grouped(operator: str, group: str) -> None:
+    assert group_of(operator) == group
+
+
+def test_a_peer_that_cannot_start_says_why() -> None:
+    with pytest.raises(PeerError, match="No module named"):
+        Peer(sys.executable, "benchmarks.peers.absent", {}, {})
+
+
+def test_fates_are_compared_up_to_where_searches_part() -> None:
+    def fate(child: int, quality: float, accepted: bool) -> Fate:
+        return Fate(place=("t", 0, 0, child), quality=quality, accepted=accepted, mutations={})
+
+    left = [fate(0, 0.50, True), fate(1, 0.60, True), fate(2, 0.9, True)]
+    right = [fate(0, 0.52, True), fate(1, 0.49, False), fate(2, 0.1, True)]
+    found = outline(left, right)
+    assert found["first differing decision"] == "child 2"
+    assert found["largest difference before, points"] == pytest.approx(2)
+    assert [row["child"] for row in fates_that_differ(left, right)] == ["t iteration 0 generation 0 child 1"]
+
+
+def test_a_page_is_readable() -> None:
+    page = Page(title="T", conditions={"cores": 2.0}, tables={"A": [{"what": "x", "ms": 1.234}], "B": []})
+    table = "| what | ms |\n| :--- | ---: |\n| x | 1.23 |"
+    assert markdown(page, None) == f"# T\n\n## A\n\n{table}\n\n## B\n\nNone.\n\n## Conditions\n\n- cores: 2\n"
