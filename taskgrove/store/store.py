@@ -205,6 +205,7 @@ class Store:
             self._refuse_dangling(draft.operation)
             committed = self._tried(draft)
             if committed is not None:
+                self._put -= referenced_by(draft.operation)  # the state refers to them from now on
                 return committed
             # "Exists" means ours after a lost reply, another writer's, or (S3's 409) nothing at all:
             # the refresh of the next attempt finds out which.
