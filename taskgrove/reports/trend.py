@@ -111,9 +111,13 @@ def _starts(found: Sequence[AddMetrics]) -> list[int]:
 
 def _name_experiments(axes: Axes, found: Sequence[AddMetrics]) -> None:
     """Write experiments' names where they begin, above the uppermost chart, as far as there is room."""
+    starts = _starts(found)
+    # Segments are called `<experiment>.<segment>`; what all begin with tells nothing.
+    groups = {found[start - 1].experiment.rpartition(".")[0] for start in starts}
+    common = f"{groups.pop()}." if len(groups) == 1 and len(starts) > 1 else ""
     free = 0.0
-    for start in _starts(found):
-        name = found[start - 1].experiment
+    for start in starts:
+        name = found[start - 1].experiment.removeprefix(common)
         text = name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
         if start < free:
             continue

@@ -48,6 +48,15 @@ def test_a_mark_and_a_name_stand_where_another_experiment_begins() -> None:
     assert names(axes[0]) == ["synthetic", "synthetic-2", "synthetic-3"]
 
 
+def test_segments_of_one_experiment_are_told_apart_by_their_own_names() -> None:
+    metrics = found(4, 1, experiments=3)
+    starts = {m.experiment: f"long.{m.experiment}" for m in metrics}
+    renamed = [replace(m, experiment=starts[m.experiment]) for m in metrics]
+    assert names(draw_metrics(renamed).axes[0]) == ["synthetic", "synthetic-2", "synthetic-3"]
+    mixed = [replace(m, experiment=m.experiment.replace("long.synthetic-3", "lo.x")) for m in renamed]
+    assert names(draw_metrics(mixed).axes[0])[-1] == "lo.x"
+
+
 def test_names_that_would_overlap_are_left_out_and_long_ones_cut() -> None:
     metrics = found(2, 1, experiments=20)
     assert 1 < len(names(draw_metrics(metrics).axes[0])) < 20
