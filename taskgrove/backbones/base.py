@@ -91,7 +91,7 @@ class AbstractFamily(ABC):
         Only the logits must agree, up to rounding: between two slots a family may leave out what the
         slots above do not read. By default nothing is left out.
         """
-        return tuple(Layer(slot.kind, partial(self.apply, slot)) for slot in slots)
+        return tuple(Layer(slot.name, partial(self.apply, slot)) for slot in slots)
 
     @abstractmethod
     def read_weights(self, path: Path, member: str) -> dict[SlotName, dict[str, Tensor]]:

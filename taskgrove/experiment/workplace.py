@@ -72,8 +72,16 @@ class Workplace:
         self._device = device
         self._workers = workers
         self._data = Cache(partial(read_task, store), num_bytes, DATA_BYTES // workers)
+        share = CACHE_BYTES // workers
         self._trainer = Trainer(
-            store, self._data.get, device, watch, remember_bytes=CACHE_BYTES // workers, team=team
+            store,
+            self._data.get,
+            device,
+            watch,
+            remember_bytes=share,
+            data_bytes=share,
+            blob_bytes=share,
+            team=team,
         )
 
     def train(self, job: TrainJob) -> Outcome:

@@ -90,6 +90,7 @@ class Prefixes:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
+        self._used = 0
         self._memos: OrderedDict[Hashable, Memo] = OrderedDict()
         self.asked = 0
         """Images whose activations were wanted so far."""
@@ -105,11 +106,18 @@ class Prefixes:
             index: (n,) int64 on the CPU.
             compute: Used for what is missing.
         """
-        memo = self._memos.setdefault(key, Memo(num_images, self._limit))
+        if key not in self._memos:
+            self._memos[key] = Memo(num_images, self._limit)
+            self._used += self._memos[key].nbytes
         self._memos.move_to_end(key)
-        values, computed = memo.rows(index, compute)
+        memo = self._memos[key]
+        before = memo.nbytes
+        try:
+            values, computed = memo.rows(index, compute)
+        finally:  # a device may run out of memory in the middle
+            self._used += memo.nbytes - before
         self.asked += len(index)
         self.computed += computed
-        while sum(kept.nbytes for kept in self._memos.values()) > self._limit:
-            self._memos.popitem(last=False)
+        while self._used > self._limit:
+            self._used -= self._memos.popitem(last=False)[1].nbytes
         return values

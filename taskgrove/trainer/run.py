@@ -58,6 +58,7 @@ class Trainer(AbstractTrainer):
         device: Where it computes.
         watch: Told after every train cycle.
         remember_bytes: Of activations of frozen layers; results do not depend on it.
+        blob_bytes: Of components in main memory.
         data_bytes: Of images; a split for which there is no room is read batch by batch. Results do
             not depend on it.
         team: Who train each child together; only the process that leads writes.
@@ -71,6 +72,7 @@ class Trainer(AbstractTrainer):
         watch: Watch = lambda _: None,
         remember_bytes: int = CACHE_BYTES,
         data_bytes: int = CACHE_BYTES,
+        blob_bytes: int = CACHE_BYTES,
         team: Team = ALONE,
     ) -> None:
         keep_freed_memory()
@@ -81,7 +83,7 @@ class Trainer(AbstractTrainer):
         self._read_task = read_task
         self._data_bytes = data_bytes
         self._data = Cache(self._on_device, placed_bytes, data_bytes)
-        self._blobs = Cache(self._read_blob, _tensor_bytes, CACHE_BYTES)
+        self._blobs = Cache(self._read_blob, _tensor_bytes, blob_bytes)
         self._prefixes = Prefixes(remember_bytes)
         self._meters = Meters()
 
@@ -199,8 +201,9 @@ class Trainer(AbstractTrainer):
                 components[name] = {k: t.to(self._device, dtype) for k, t in tensors.items()}
             else:
                 trainable.add(name)
-                # A copy: cached tensors are shared between jobs and must never be written.
-                components[name] = {k: t.to(self._device, copy=True) for k, t in tensors.items()}
+                # Cached tensors are shared between jobs; the plain way writes into the network's own.
+                plain = job.config.engine == "plain"
+                components[name] = {k: t.to(self._device, copy=plain) for k, t in tensors.items()}
         return assemble(family, slots, components, frozenset(trainable))
 
     def _momentum(self, job: TrainJob) -> dict[SlotName, Tensors]:

@@ -20,6 +20,7 @@ from taskgrove.experiment.spec import RootSpec
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import unpack
+from taskgrove.trainer.prefix import CHUNK, Prefixes
 from taskgrove.trainer.run import Trainer
 from tests.unit.small_jobs import CONFIG, HPARAMS, MEMBER, make_data, make_job
 
@@ -138,6 +139,30 @@ def test_nothing_is_computed_twice_while_there_is_room() -> None:
     per_child = CONFIG.cycles * (len(data.train.labels) + len(data.val.labels))
     assert meters["activations"] == 3 * per_child
     assert meters["activations_computed"] == len(data.train.labels) + len(data.val.labels)
+
+
+def test_memory_keeps_within_its_limit_and_forgets_the_least_recently_used() -> None:
+    computed: list[tuple[str, int]] = []
+
+    def rows(prefixes: Prefixes, key: str) -> None:
+        def compute(index: Tensor) -> Tensor:
+            computed.append((key, len(index)))
+            return index[:, None].float()
+
+        values = prefixes.rows(key, 1000, torch.tensor([7, 3, 7, 999]), compute)
+        assert values.flatten().tolist() == [7.0, 3.0, 7.0, 999.0]
+
+    one = 1000 + 4 * 1000  # what is known of 1,000 images, and a float32 for each
+    prefixes = Prefixes(2 * one)
+    for key in "abacab":
+        rows(prefixes, key)
+    assert [key for key, _ in computed] == ["a", "b", "c", "b"]
+    assert {size for _, size in computed} == {CHUNK}
+    small = Prefixes(one - 1)
+    computed.clear()
+    for key in "aa":
+        rows(small, key)
+    assert [key for key, _ in computed] == ["a", "a"]
 
 
 def test_random_preprocessing_is_never_remembered_in_training() -> None:
