@@ -2,7 +2,7 @@
 
     TASKGROVE_DATA=/path/to/npz/files taskgrove run recipes/char8_segments.toml --store segments
     TASKGROVE_DATA=/path/to/npz/files taskgrove run recipes/char8_alone.toml --store alone
-    python benchmarks/continual.py segments --alone alone --out benchmarks/continual_2cores_2026-11-21
+    python benchmarks/continual.py segments --alone alone --out benchmarks/results/continual_2cores_2026-11-21
 
 writes `.md` and `.json`: for the tasks of the first segment their mean test accuracy, accounted parameters
 (roots not counted as sharers) and FLOPs at the end of every round and segment; for tasks that arrive later,

@@ -1,7 +1,7 @@
 """How good the features of roots are: heads for the tasks of a suite on each root, frozen, over seeds.
 
     TASKGROVE_DATA=/path/to/npz/files python benchmarks/linear_probe.py random glyphs \\
-        --seeds 0,1,2 --jobs 2 --out benchmarks/char8_probe_2cores_2026-11-21
+        --seeds 0,1,2 --jobs 2 --out benchmarks/results/char8_probe_2cores_2026-11-21
 
 writes that name with `.md`, `.json` and `.png`. Roots are named as in experiments: `random`, `glyphs`, a
 file, `hub:<owner>/<repo>`. It is the method `multi_head` with one replica through `taskgrove.compare`,

@@ -1,6 +1,6 @@
 """Run a recipe, or the variants of one, over seeds and keep the page: what it gave and what it ran on.
 
-    python benchmarks/recipe.py recipes/char6.toml --seeds 0,1,2 --out benchmarks/char6_2cores_2026-11-21
+    python benchmarks/recipe.py recipes/char6.toml --seeds 0,1,2 --out benchmarks/results/char6_2cores
 
 writes that name with `.md`, `.json` and `.png` (the multitask graph of the first variant's first seed)
 from the files of `taskgrove compare`, whose folder is `--stores`. Files are named for theme, hardware
