@@ -41,6 +41,9 @@ bench-speed: .venv/.dev  ## speed and memory; PEERS and TRAINERS are interpreter
 	$(BIN)/python -m benchmarks.overhead $(if $(TRAINERS),--trainers-python $(TRAINERS)) --out benchmarks/overhead_local
 	$(BIN)/python -m benchmarks.workers --out benchmarks/workers_local
 	$(BIN)/python -m benchmarks.memory --out benchmarks/memory_local
+	$(BIN)/python -m benchmarks.log --out benchmarks/log_local
+	$(BIN)/python -m benchmarks.opening --out benchmarks/opening_local
+	$(BIN)/python -m benchmarks.bytes --out benchmarks/bytes_local
 
 lock: .venv/.dev  ## show what is installed, to renew constraints.txt
 	$(BIN)/pip freeze --exclude-editable
@@ -68,5 +71,5 @@ clean:  ## forget environments, caches and the demo
 	@touch $@
 
 .venv/.dev: .venv/.torch pyproject.toml
-	$(PIP) -e '.[demo,search,hub,dev]'
+	$(PIP) -e '.[demo,search,hub,cloud,dev]'
 	@touch $@ .venv/.demo

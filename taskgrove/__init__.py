@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from taskgrove.experiment.catalogue import registered as registered
     from taskgrove.experiment.comparison.compare import compare as compare
     from taskgrove.experiment.comparison.variants import read_variants as read_variants
+    from taskgrove.experiment.copies import fork_store as fork_store
+    from taskgrove.experiment.copies import heal_store as heal_store
+    from taskgrove.experiment.copies import mirror_store as mirror_store
     from taskgrove.experiment.decode import read_experiment as read_experiment
     from taskgrove.experiment.grove import Grove as Grove
     from taskgrove.experiment.places import check_store as check_store
@@ -40,6 +43,9 @@ _HOMES = {
     "check_store": "taskgrove.experiment.places",
     "compare": "taskgrove.experiment.comparison.compare",
     "create": "taskgrove.experiment.api",
+    "fork_store": "taskgrove.experiment.copies",
+    "heal_store": "taskgrove.experiment.copies",
+    "mirror_store": "taskgrove.experiment.copies",
     "open": "taskgrove.experiment.api",
     "read_experiment": "taskgrove.experiment.decode",
     "read_segments": "taskgrove.experiment.segments",
@@ -57,6 +63,9 @@ __all__ = [
     "check_store",
     "compare",
     "create",
+    "fork_store",
+    "heal_store",
+    "mirror_store",
     "open",
     "read_experiment",
     "read_segments",

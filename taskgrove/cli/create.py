@@ -21,7 +21,7 @@ def init(
     grove: GroveArgument,
     root: Annotated[str, typer.Option(help="Backbone of the root model.")] = "vit-ti3",
     weights: Annotated[
-        str, typer.Option(help="random, glyphs, a weights file, or hub:<owner>/<repo>[/<file>].")
+        str, typer.Option(help="random, glyphs, a weights file, or hub:<owner>/<repo>, maybe with /<file>.")
     ] = "random",
     seed: Annotated[int, typer.Option(help="Of the random initialisation.")] = 0,
 ) -> None:

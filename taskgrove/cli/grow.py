@@ -46,6 +46,13 @@ def grow(
     executor: Annotated[
         str, typer.Option(help="See `taskgrove list executors`; processes for several workers, else inline.")
     ] = "",
+    schedule: Annotated[
+        str,
+        typer.Option(
+            help="sequential: one task after the other; rounds: all tasks at once, with a barrier between "
+            "iterations; free: all tasks at once, each at its own pace."
+        ),
+    ] = "sequential",
     json: JsonOption = False,
 ) -> None:
     """Evolve the tasks' models; the same command continues a run that was interrupted."""
@@ -64,6 +71,7 @@ def grow(
             device=device,
             executor=executor,
             workers=workers,
+            schedule=schedule,
             observe=display.observe,
             watch=display.watch,
             options=pairs(option or [], "--option"),

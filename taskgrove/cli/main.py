@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from taskgrove.cli import compare, create, grow, listing, pretrain, read, use
+from taskgrove.cli import agent, compare, copying, create, grow, history, listing, pretrain, read, upkeep, use
 from taskgrove.cli.output import err, say
 from taskgrove.domain.errors import EnvironmentFailure, TaskgroveError
 from taskgrove.version import __version__
@@ -22,17 +22,26 @@ app = typer.Typer(
     help="One multitask model that grows for ever.",
 )
 app.command("init")(create.init)
+create.task_app.command("retire")(history.retire)
 app.add_typer(create.task_app, name="task")
 app.command("grow")(grow.grow)
 app.command("run")(grow.run)
+app.command("agent")(agent.agent)
+app.command("agents")(agent.agents)
 app.command("compare")(compare.compare)
 app.command("status")(read.status)
 app.command("log")(read.log)
 app.command("show")(read.show)
+app.command("diff")(read.diff)
+app.command("tag")(history.tag)
+app.command("note")(history.note)
 app.command("predict")(use.predict)
 app.command("evaluate")(use.evaluate)
 app.command("report")(read.report)
-app.command("check")(read.check)
+app.command("check")(upkeep.check)
+app.command("gc")(upkeep.gc)
+app.command("mirror")(copying.mirror)
+app.command("fork")(copying.fork)
 app.command("pretrain")(pretrain.pretrain)
 app.command("list")(listing.list_registered)
 

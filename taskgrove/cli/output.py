@@ -15,6 +15,10 @@ GroveArgument = Annotated[
     str, typer.Argument(metavar="GROVE", help="Folder of the system, or <backend>:<location>.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AtOption = Annotated[
+    str | None,
+    typer.Option("--at", metavar="COMMIT", help="As of a commit: its number, a tag, HEAD~N or ~N."),
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 _WIDTH = None if sys.stdout.isatty() else 120
@@ -35,9 +39,11 @@ def columns(*headings: str) -> Table:
 
 
 def emit(shown: RenderableType, data: object, *, as_json: bool) -> None:
-    """Print a table, or with `as_json` the same data as one JSON value."""
+    """Print a table or a sentence, or with `as_json` the same data as one JSON value."""
     if as_json:
         sys.stdout.write(json.dumps(data, indent=1, default=str) + "\n")
+    elif isinstance(shown, str):
+        say(shown)
     else:
         out.print(shown)
 

@@ -9,21 +9,25 @@ from typing import Annotated
 import typer
 from rich.console import Group
 
-import taskgrove
-from taskgrove.cli.output import GroveArgument, JsonOption, emit, err, say
+from taskgrove.cli.output import AtOption, GroveArgument, JsonOption, emit, say
+from taskgrove.cli.use import opened
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
-from taskgrove.experiment.places import check_store, open_store
+from taskgrove.experiment.history import commit_number, state_at
+from taskgrove.experiment.lookup import describe
+from taskgrove.experiment.places import open_index, open_store
+from taskgrove.reports.diff import diff as compare
+from taskgrove.reports.diff_table import as_rich as diff_rich
 from taskgrove.reports.log import as_json as log_json
 from taskgrove.reports.log import as_rich as log_rich
-from taskgrove.reports.log import lines
-from taskgrove.reports.show import describe_model, describe_system
+from taskgrove.reports.log import lines, selected
+from taskgrove.reports.show import describe_system
 from taskgrove.reports.table import as_json, as_rich, per_task, totals
 
 
-def status(grove: GroveArgument, json: JsonOption = False) -> None:
-    """Show where the system stands: tasks, accuracies, sizes, sharing."""
-    state = open_store(grove).state
+def status(grove: GroveArgument, at: AtOption = None, json: JsonOption = False) -> None:
+    """Show where the system stands: tasks, accuracies, sizes, what sharing saves."""
+    state = state_at(open_store(grove), at)
     view, evaluations = state.view, state.evaluations
     described = describe_system(view, state.spent)
     rows, total = per_task(view, evaluations), totals(view, evaluations)
@@ -34,62 +38,62 @@ def status(grove: GroveArgument, json: JsonOption = False) -> None:
 def log(
     grove: GroveArgument,
     last: Annotated[int, typer.Option("-n", "--last", help="Only the newest commits; 0 for all.")] = 20,
+    task: Annotated[str | None, typer.Option(help="Only commits about this task.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only of this kind, e.g. finish_child, tag, note.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="COMMIT", help="The first one to show.")] = None,
+    until: Annotated[str | None, typer.Option("--until", "--at", metavar="COMMIT", help="The last.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show the commits, one line each."""
+    """Show the commits, one line each, the newest last."""
     if last < 0:
         raise BadValueError(f"--last must not be negative, got {last}; 0 shows all commits.")
-    history = open_store(grove).history()
-    kept = list(history) if last == 0 else list(deque(history, maxlen=last))
-    shown = lines(kept)
+    store = open_store(grove)
+    state = store.state
+    start = 0 if since is None else commit_number(since, state)
+    stop = 1 + (state.view.number if until is None else commit_number(until, state))
+    if task is not None and task not in state.retired:
+        state.view.task(TaskName(task))
+    if last and task is None and kind is None:
+        start = max(start, stop - last)
+    found = selected(store.history(start, stop), None if task is None else TaskName(task), kind)
+    shown = lines(deque(found, maxlen=last or None))
     emit(log_rich(shown), log_json(shown), as_json=json)
 
 
 def show(
     grove: GroveArgument,
-    task: Annotated[str, typer.Argument(help="A task; its published model is shown.")],
+    what: Annotated[
+        str, typer.Argument(help="A task, a tag, a commit's number, or the first digits of an id.")
+    ],
+    at: AtOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a task's model: its layers, who shares and who trained them, its hyperparameters."""
-    view = open_store(grove).state.view
-    view.task(TaskName(task))
-    model = view.best(TaskName(task))
-    if model is None:
-        raise BadValueError(f"Task {task!r} has no model yet; run `taskgrove grow` first.")
-    described = describe_model(model, view)
+    """Show a task's model and history, a model, where a component comes from, or a commit in full."""
+    store = open_store(grove)
+    with open_index(store) as index:
+        described = describe(what, store, state_at(store, at), index)
     emit(described.as_rich(), described.as_json(), as_json=json)
+
+
+def diff(
+    grove: GroveArgument,
+    before: Annotated[str, typer.Argument(metavar="A", help="A commit: number, tag, HEAD~N.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another.")] = "HEAD",
+    json: JsonOption = False,
+) -> None:
+    """Show what changed from one commit to another: tasks, models, layers, accuracies, sizes."""
+    store = open_store(grove)
+    states = state_at(store, before), state_at(store, after)
+    with open_index(store) as index:
+        scores = [{best.task: best.score for best in index.bests(state.view.number)} for state in states]
+    found = compare(*states, *scores)
+    emit(diff_rich(found), found.as_json(), as_json=json)
 
 
 def report(
     grove: GroveArgument,
     folder: Annotated[Path, typer.Argument(help="Where to write it; renewed when it exists.")],
+    at: AtOption = None,
 ) -> None:
     """Write tables and pictures of the system into a folder."""
-    say(str(taskgrove.open(grove, writable=False).report(folder)[0]))
-
-
-def check(
-    grove: GroveArgument,
-    fast: Annotated[bool, typer.Option(help="Do not hash the blobs again.")] = False,
-    json: JsonOption = False,
-) -> None:
-    """Verify everything that is stored; exit code 4 when something is damaged."""
-    found = check_store(grove, deep=not fast)
-    data = {
-        "ok": found.ok,
-        "commits": found.num_commits,
-        "blobs": found.num_blobs,
-        "orphans": found.num_orphans,
-        "orphan_bytes": found.orphan_bytes,
-        "problems": list(found.problems),
-    }
-    text = (
-        f"{found.num_commits} commits, {found.num_blobs} blobs, "
-        f"{found.num_orphans} orphans ({found.orphan_bytes:,} bytes): "
-        + ("sound." if found.ok else f"{len(found.problems)} problems.")
-    )
-    emit(text, data, as_json=json)
-    if not found.ok:
-        for problem in found.problems:
-            say(problem, err)
-        raise typer.Exit(4)
+    say(str(opened(grove, at).report(folder)[0]))

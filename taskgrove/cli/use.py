@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import taskgrove
-from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, columns, emit
+from taskgrove.cli.output import AtOption, DeviceOption, GroveArgument, JsonOption, columns, emit
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
 from taskgrove.reports.quantities import percent
 from taskgrove.serving.images import as_images
+
+if TYPE_CHECKING:
+    from taskgrove.experiment.grove import Grove
 
 _UNREADABLE = (EOFError, Image.DecompressionBombError, OSError, SyntaxError, ValueError)
 """What NumPy and Pillow raise for files that are damaged or something else."""
@@ -25,11 +28,12 @@ def predict(
     grove: GroveArgument,
     task: Annotated[str, typer.Argument(help="Whose model answers.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, or .npy files of uint8 images.")],
+    at: AtOption = None,
     device: DeviceOption = "cpu",
     json: JsonOption = False,
 ) -> None:
     """Classify images with a task's model."""
-    system = taskgrove.open(grove, writable=False)
+    system = opened(grove, at)
     height, width, _ = system.view().task(TaskName(task)).image_shape
     table = columns("image", "class", "probability")
     data = []
@@ -46,11 +50,12 @@ def evaluate(
     grove: GroveArgument,
     task: Annotated[list[str] | None, typer.Argument(help="All tasks with a model by default.")] = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    at: AtOption = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Measure models on a whole split again, beside what was recorded when they were published."""
-    system = taskgrove.open(grove, writable=False)
+    system = opened(grove, at)
     view, recorded = system.view(), system.evaluations()
     table = columns("task", "images", "accuracy", "recorded")
     data = []
@@ -69,6 +74,12 @@ def evaluate(
             }
         )
     emit(table, data, as_json=json)
+
+
+def opened(grove: str, at: str | None) -> Grove:
+    """The system to be read, as of a commit or as it is now."""
+    system = taskgrove.open(grove, writable=False)
+    return system if at is None else system.at(at)
 
 
 def _read(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:

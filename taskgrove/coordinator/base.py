@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -34,6 +35,9 @@ class AbstractExecutor(ABC):
     """One line for `taskgrove list executors`."""
     parallel: ClassVar[bool] = False
     """Whether several calls run at the same time, in other processes. They are pickled then."""
+    backlog: int = sys.maxsize
+    """Calls that it should have at once, so that nobody in it waits; the others stay with the caller,
+    who can still choose among them."""
 
     @classmethod
     def open(cls, workers: int, hear: Hear) -> Self:  # noqa: ARG003 - for those who override it

@@ -2,40 +2,27 @@
 
 Every step that matters is a commit. A run that is killed is started again with the same
 arguments: it finds its experiment, its open task iteration and its recorded children in the log,
-tells the agent again what had been told, and goes on; only the child in training is lost.
+tells the agent again what had been told, and goes on; only the children in training are lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, as_completed
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from taskgrove.agents.base import AbstractAgent, Assignment, Verdict
+from taskgrove.agents.base import AbstractAgent
 from taskgrove.coordinator.base import AbstractExecutor, Observe, Work
-from taskgrove.coordinator.metered import Metered, Readings, metered
-from taskgrove.coordinator.metrics import TEST, metrics
+from taskgrove.coordinator.driver import Course, Driver, Parked
+from taskgrove.coordinator.iteration import Iterations
 from taskgrove.coordinator.narrator import Narrator
-from taskgrove.coordinator.schedule import sequential
+from taskgrove.coordinator.schedule import Schedule, sequential
+from taskgrove.coordinator.writer import Writer
 from taskgrove.domain.errors import CommitRefusedError
-from taskgrove.domain.ids import CommitId, TaskName
-from taskgrove.domain.jobs import Completed, EvaluateJob, JobFailed, Outcome, TrainJob, TrainResult
-from taskgrove.domain.records import (
-    AddEvaluation,
-    AddMetrics,
-    BeginIteration,
-    EndIteration,
-    FinishChild,
-    Operation,
-    StartExperiment,
-)
-from taskgrove.domain.seeds import derive
+from taskgrove.domain.ids import TaskName
+from taskgrove.domain.records import BeginRound, StartExperiment
 from taskgrove.domain.view import SystemView
 from taskgrove.store.store import Store
-
-Recorded = Mapping[tuple[int, int], FinishChild]
-"""Children of an open iteration that are in the log, by generation and child."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +34,19 @@ class Run:
         seed: Of the experiment.
         agents: The agent of each task.
         threads: CPU threads of evaluations, which are in float32, as predictions are.
+        schedule: How the iterations follow each other.
+        mine: The tasks that this process grows, when others grow the others; all by default.
+        holder: Who claims its tasks, so that an agent that was thought dead is refused from then on. Without
+            one, only tasks that somebody has claimed are claimed again.
     """
 
     start: StartExperiment
     seed: int
     agents: Mapping[TaskName, AbstractAgent[Any]]
     threads: int
+    schedule: Schedule = Schedule.SEQUENTIAL
+    mine: tuple[TaskName, ...] | None = None
+    holder: str = ""
 
 
 class Coordinator:
@@ -76,168 +70,93 @@ class Coordinator:
     ) -> None:
         self._store = store
         self._run = run
-        self._executor = executor
-        self._work = work
+        self._tasks = run.start.tasks if run.mine is None else run.mine
         self._narrator = Narrator(observe)
+        self._writer = Writer(store, run.start.experiment)
+        self._iterations = Iterations(self._writer, run.agents, run.seed, run.threads, self._narrator)
+        self._driver = Driver(executor, work, self._iterations.children_left, store.refresh)
 
     def grow(self) -> SystemView:
         """Carry out what is left of the run; returns the system at its end.
 
         Raises:
             CommitRefusedError: Another process works on the same tasks of the same store.
+            ClaimLostError: Another process has claimed one of them since.
         """
+        view = self._start()
+        self._claim()
+        order = list(sequential(self._tasks, self._run.start.iterations, self._finished()))
+        self._narrator.incumbents({task: view.models[best] for task, best in view.bests.items()})
+        self._narrator.total = sum(self._run.agents[task].total_children() for _, task in order)
+        self._driver.drive({task: self._iterations.assess(task) for task in self._tasks})
+        if self._run.schedule is Schedule.SEQUENTIAL:
+            for iteration, task in order:
+                self._driver.drive({task: self._course(task, iteration)})
+        else:
+            self._driver.drive({task: self._line(task) for task in self._tasks})
+        return self._store.view()
+
+    def _start(self) -> SystemView:
+        """Record the experiment, or that more of it is asked for."""
         asked = self._run.start
         view = self._store.refresh()
         recorded = view.experiments.get(asked.experiment)
-        if recorded is None or not _covers(recorded, asked):
-            start = asked if recorded is None else _merged(recorded, asked)
-            self._commit(start, "start", start.digest, start.spec, start.iterations, *start.tasks)
-            view = self._store.view()
-        finished = view.progress.get(asked.experiment, {})
-        order = list(sequential(asked.tasks, asked.iterations, finished))
-        self._narrator.incumbents({task: view.models[best] for task, best in view.bests.items()})
-        self._narrator.total = sum(self._run.agents[task].total_children() for _, task in order)
-        for task in asked.tasks:
-            self._assess(task)
-        for iteration, task in order:
-            # Another process may be carrying out the same run, and be faster.
-            progress = self._store.refresh().progress.get(asked.experiment, {})
-            if progress.get(task, 0) <= iteration:
-                self._iterate(task)
-                self._assess(task)
+        if recorded is not None and _covers(recorded, asked):
+            return view
+        start = asked if recorded is None else _merged(recorded, asked)
+        self._writer.commit(start, "start", start.digest, start.spec, start.iterations, *start.tasks)
         return self._store.view()
 
-    def _iterate(self, task: TaskName) -> None:
-        agent = self._run.agents[task]
-        view, recorded = self._begin(task, agent)
-        iteration, begun = view.iterations.get(task, 0), view.number
-        state = agent.init(view, Assignment(seed=self._run.seed, task=task, iteration=iteration))
-        while not agent.finished(state):
-            asked = state
-            for done in self._outcomes(agent.ask(asked, view), recorded):
-                self._record(agent.judge(asked, done.completed, view), done, begun)
-                state = agent.tell(state, (done.completed,), view)
-        proposal = agent.conclude(state, view)
-        end = EndIteration(
-            experiment=self._run.start.experiment,
-            agent=agent.agent_name,
-            task=task,
-            iteration=iteration,
-            best=proposal.best,
-            score=proposal.score,
-        )
-        self._commit(end, "end", task, iteration, begun)
-        self._narrator.ended(task, iteration, self._store.view().best(task))
+    def _claim(self) -> None:
+        """Fence off whoever had our tasks before."""
+        for task in self._tasks:
+            if self._run.holder or task in self._store.state.claims:
+                holder = self._run.holder or "somebody without a name"
+                self._writer.claim(task, self._run.agents[task].agent_name, holder)
 
-    def _begin(self, task: TaskName, agent: AbstractAgent[Any]) -> tuple[SystemView, Recorded]:
-        """Take up the task's open iteration if it is ours, else begin one."""
-        view = self._store.refresh()
-        begin = BeginIteration(
-            experiment=self._run.start.experiment,
-            agent=agent.agent_name,
-            task=task,
-            iteration=view.iterations.get(task, 0),
-        )
-        number = self._open_iteration(begin)
-        recorded: dict[tuple[int, int], FinishChild] = {}
-        if number is None:
-            number = self._commit(begin, "begin", task, begin.iteration, view.number)
-        else:
-            for commit in self._store.history(number + 1):
-                operation = commit.operation
-                if isinstance(operation, FinishChild) and operation.task == task:
-                    recorded[operation.generation, operation.child] = operation
-        self._narrator.begun(task, begin.iteration, len(recorded))
-        return self._store.view(number), recorded
+    def _finished(self) -> Mapping[TaskName, int]:
+        """Iterations of this experiment that have ended, by task."""
+        return self._store.state.view.progress.get(self._run.start.experiment, {})
 
-    def _open_iteration(self, begin: BeginIteration) -> int | None:
-        """The commit at which this very iteration was begun, if it has not ended."""
-        found = self._store.state.open.get(begin.task)
-        if found is None:
-            return None
-        ours = (found.experiment, found.agent, found.iteration)
-        return found.begun if ours == (begin.experiment, begin.agent, begin.iteration) else None
+    def _course(self, task: TaskName, iteration: int) -> Course:
+        """One iteration of a task with its test."""
+        self._store.refresh()
+        # Another process may be carrying out the same run, and be faster.
+        if self._finished().get(task, 0) <= iteration:
+            yield from self._iterations.iterate(task)
+            yield from self._iterations.assess(task)
 
-    def _outcomes(self, jobs: tuple[TrainJob, ...], recorded: Recorded) -> Iterator[Metered]:
-        """Outcomes of the jobs: first those in the log, then the others as their training ends."""
-        running: dict[Future[tuple[Outcome, Readings]], TrainJob] = {}
-        for job in jobs:
-            if (job.generation, job.child) in recorded:
-                yield Metered(_from_log(job, recorded), None)
-        for job in jobs:
-            if (job.generation, job.child) in recorded:
+    def _line(self, task: TaskName) -> Course:
+        """All iterations of a task, one after the other."""
+        for iteration in range(self._run.start.iterations):
+            if self._finished().get(task, 0) > iteration:
                 continue
-            future = self._executor.submit(metered, "train", self._work.meters, self._work.train, job)
-            if future.done():
-                yield _from_future(job, future)
-            else:
-                running[future] = job
-        for future in as_completed(running):
-            yield _from_future(running[future], future)
+            if self._run.schedule is Schedule.ROUNDS:
+                yield from self._barrier(task, iteration)
+            yield from self._course(task, iteration)
 
-    def _record(self, verdict: Verdict, done: Metered, begun: int) -> None:
-        job, outcome = done.completed.job, done.completed.outcome
-        if done.meters is not None:
-            operation = FinishChild(
-                experiment=self._run.start.experiment,
-                agent=job.agent,
-                task=job.task,
-                iteration=job.iteration,
-                generation=job.generation,
-                child=job.child,
-                seed=job.seed,
-                parent=job.parent,
-                mutations=job.mutations,
-                score=verdict.score,
-                model=verdict.model,
-                result=outcome if isinstance(outcome, TrainResult) else None,
-                failure=outcome if isinstance(outcome, JobFailed) else None,
+    def _barrier(self, task: TaskName, iteration: int) -> Course:
+        """Wait until all tasks of the experiment are here, then begin the round, if nobody has."""
+        tasks, experiment = self._run.start.tasks, self._run.start.experiment
+        while any(self._finished().get(other, 0) < iteration for other in tasks):
+            yield Parked()
+        while not self._iterations.is_open(task):
+            view = self._store.state.view
+            here = [
+                t
+                for t in tasks
+                if self._finished().get(t, 0) == iteration and not self._iterations.is_open(t)
+            ]
+            operation = BeginRound(
+                experiment=experiment,
+                agents={t: self._run.agents[t].agent_name for t in here},
+                iterations={t: view.iterations.get(t, 0) for t in here},
             )
-            self._commit(
-                operation,
-                "child",
-                job.task,
-                job.iteration,
-                job.generation,
-                job.child,
-                begun,
-                meters=done.meters,
-            )
-        accepted = verdict.model is not None
-        self._narrator.child(
-            done.completed, score=verdict.score, accepted=accepted, recovered=done.meters is None
-        )
-
-    def _assess(self, task: TaskName) -> None:
-        """Record what the last task iteration has made of the task's model and of the system."""
-        self._evaluate(task)
-        self._measure(task)
-
-    def _evaluate(self, task: TaskName) -> None:
-        """Test the task's model if it has not been; the number is never part of a view."""
-        view = self._store.view()
-        model = view.best(task)
-        if model is None or TEST in self._store.state.evaluations.get(model.id, {}):
-            return
-        job = EvaluateJob(model=model.id, split=TEST, threads=self._run.threads)
-        future = self._executor.submit(metered, "evaluate", self._work.meters, self._work.evaluate, job)
-        evaluation, meters = future.result()
-        self._commit(AddEvaluation(evaluation=evaluation), "evaluate", task, model.id, meters=meters)
-        self._narrator.evaluated(evaluation, view.iterations.get(task, 0) - 1)
-
-    def _measure(self, task: TaskName) -> None:
-        """Record what the system is worth after our task iteration, unless that has been done."""
-        state, name = self._store.state, self._run.start.experiment
-        experiment, iteration = state.unmeasured.get(task, (None, 0))
-        if experiment == name:
-            values = metrics(state, name)
-            operation = AddMetrics(experiment=name, task=task, iteration=iteration, values=values)
-            self._commit(operation, "metrics", task, iteration)
-
-    def _commit(self, operation: Operation, *position: str | int, meters: Readings | None = None) -> int:
-        """Commit under an id derived from the position, so that a repeated run writes the same log."""
-        identity = CommitId(f"{derive(self._run.start.experiment, *position):016x}")
-        return self._store.commit(operation, id=identity, meters=meters).number
+            try:
+                self._writer.commit(operation, "round", iteration, view.number, *here)
+            except CommitRefusedError:
+                if self._store.refresh().number == view.number:
+                    raise
 
 
 def _covers(recorded: StartExperiment, start: StartExperiment) -> bool:
@@ -250,26 +169,3 @@ def _merged(recorded: StartExperiment, start: StartExperiment) -> StartExperimen
     """The experiment grown by what is asked for; what has been asked for before stays."""
     tasks = tuple(dict.fromkeys((*recorded.tasks, *start.tasks)))
     return replace(start, tasks=tasks, iterations=max(recorded.iterations, start.iterations))
-
-
-def _from_log(job: TrainJob, recorded: Recorded) -> Completed:
-    """The recorded outcome of a job that is asked for again.
-
-    Raises:
-        CommitRefusedError: The record is of another job: the code or the data of the agent changed.
-    """
-    record = recorded[job.generation, job.child]
-    if (record.seed, record.parent, record.mutations) != (job.seed, job.parent, job.mutations):
-        raise CommitRefusedError(
-            f"Child {job.generation}.{job.child} of {job.task} in the log is not the one that agent "
-            f"{job.agent} asks for now; another version of Taskgrove probably recorded it. Finish this "
-            "task iteration with that version, or start an experiment of another name."
-        )
-    outcome = record.result if record.result is not None else record.failure
-    assert outcome is not None
-    return Completed(job=job, outcome=outcome)
-
-
-def _from_future(job: TrainJob, future: Future[tuple[Outcome, Readings]]) -> Metered:
-    outcome, meters = future.result()
-    return Metered(Completed(job=job, outcome=outcome), meters)

@@ -1,10 +1,23 @@
-"""In which order tasks get their iterations."""
+"""In which order tasks get their iterations, and what each of them sees."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 
 from taskgrove.domain.ids import TaskName
+
+
+class Schedule(StrEnum):
+    """How the iterations of an experiment follow each other."""
+
+    SEQUENTIAL = "sequential"
+    """One task after the other, each with all that came before in its view (001, §2; 000, §4)."""
+    ROUNDS = "rounds"
+    """All tasks at once; none starts an iteration before all have ended the one before, and all of a
+    round see the same (002)."""
+    FREE = "free"
+    """All tasks at once; each starts its next iteration with what is published by then (002)."""
 
 
 def sequential(

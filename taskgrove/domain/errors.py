@@ -17,6 +17,8 @@ TaskgroveError
    ├─ StoreFormatError              written by another format version
    ├─ StoreCorruptError             bytes that do not match their hash, a broken chain, a missing blob
    └─ CommitRefusedError            the commit contradicts the state at the head of the log
+      ├─ ClaimLostError             another process has claimed the task since
+      └─ BlobsCollectedError        blobs not yet committed were collected as garbage
 """
 
 from __future__ import annotations
@@ -139,3 +141,15 @@ class CommitRefusedError(StoreError):
     """A commit contradicts the state at the head of the log."""
 
     kind: ClassVar[str] = "commit_refused"
+
+
+class ClaimLostError(CommitRefusedError):
+    """Another process has claimed the task since; this one must stop working on it."""
+
+    kind: ClassVar[str] = "claim_lost"
+
+
+class BlobsCollectedError(CommitRefusedError):
+    """Blobs that were put and not yet committed have been collected as garbage; put them again."""
+
+    kind: ClassVar[str] = "blobs_collected"

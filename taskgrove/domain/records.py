@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import AgentName, BlobId, CommitId, ComponentId, ModelId, SlotName, TaskName
@@ -124,10 +125,22 @@ class Model:
         return next((c for c in self.components if c.slot == slot), None)
 
 
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (Model, Component)}
+_VALUES = {kind: attrgetter(*names) for kind, names in _FIELDS.items()}
+
+
+def _named(record: object) -> dict[str, object]:
+    """A model's or a component's values by field, not copied: `asdict` takes five times as long."""
+    kind = type(record)
+    if kind not in _FIELDS:
+        raise TypeError(f"a {kind.__name__} is not JSON")
+    return dict(zip(_FIELDS[kind], _VALUES[kind](record), strict=True))
+
+
 def identified(model: Model) -> Model:
     """The model with its id: sha256 of the canonical JSON of its other fields."""
-    fields = asdict(replace(model, id=UNIDENTIFIED))
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    named = _named(replace(model, id=UNIDENTIFIED))
+    text = json.dumps(named, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_named)
     return replace(model, id=ModelId(hashlib.sha256(text.encode()).hexdigest()))
 
 
@@ -183,6 +196,23 @@ class BeginIteration:
     agent: AgentName
     task: TaskName
     iteration: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginRound:
+    """Operation: an iteration of each of several tasks begins, all with the same view (002).
+
+    Written once, by whoever comes first; each iteration is then gone on with by the agent of its task.
+
+    Attributes:
+        experiment: Which.
+        agents: Who will carry out the iteration of each task.
+        iterations: Its number, by task.
+    """
+
+    experiment: str
+    agents: Mapping[TaskName, AgentName]
+    iterations: Mapping[TaskName, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,15 +276,99 @@ class AddMetrics:
     values: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """Operation: models of one or several tasks become theirs, all of them or none (004).
+
+    Attributes:
+        experiment, agent, task, iteration: The open iteration that made them.
+        models: One per task; its `task` says which.
+        replaces: The published model of each of these tasks, or None, when the new ones were made; refused
+            when another has been published since.
+    """
+
+    experiment: str
+    agent: AgentName
+    task: TaskName
+    iteration: int
+    models: tuple[Model, ...]
+    replaces: Mapping[TaskName, ModelId | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Operation: from now on only the holder's commits may grow the task; the commit's number is its token.
+
+    Attributes:
+        task: What is claimed; an older claim of it ends.
+        agent: Registered name of the agent that will work on it.
+        holder: Who it is: host, process and a random part.
+    """
+
+    task: TaskName
+    agent: AgentName
+    holder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """Operation: a commit gets a name for ever, and garbage collection keeps what is live there."""
+
+    name: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Operation: a remark of a person or an agent, about a task or about the system.
+
+    Attributes:
+        text: Free.
+        task: None for the whole system.
+    """
+
+    text: str
+    task: TaskName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retire:
+    """Operation: a task leaves the system; its name stays taken, and what only it used becomes garbage."""
+
+    task: TaskName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condemn:
+    """Operation: blobs that nobody may refer to again, under these names; a new epoch begins.
+
+    Attributes:
+        blobs: Each with the epoch of the name that is condemned.
+        seen: Number of the newest commit when garbage was looked for; refused when a tag came after it.
+        reason: The policy, for people.
+    """
+
+    blobs: tuple[tuple[BlobId, int], ...]
+    seen: int
+    reason: str
+
+
 Operation = (
     AddRoot
     | AddTask
     | StartExperiment
     | BeginIteration
+    | BeginRound
     | FinishChild
     | EndIteration
     | AddEvaluation
     | AddMetrics
+    | Publish
+    | Claim
+    | Tag
+    | Note
+    | Retire
+    | Condemn
 )
 
 
@@ -269,6 +383,8 @@ class Commit:
         time: Seconds since the epoch, UTC; informative only, order is `number`.
         meters: What it took where it was worked out: times in seconds (`train_s`, `device_s`, …) and counts;
             informative only.
+        claim: Number of the commit that gave the writer its claim of the task; None without one.
+        epoch: Its new blobs lie under names of this epoch.
         operation: What the commit does.
     """
 
@@ -278,3 +394,5 @@ class Commit:
     time: float
     operation: Operation
     meters: Mapping[str, float] = field(default_factory=dict)
+    claim: int | None = None
+    epoch: int = 0

@@ -11,7 +11,7 @@ from taskgrove.experiment.group import follow, part_of, teamed
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.sequence import check_sequence, unfinished
 from taskgrove.experiment.spec import ExperimentSpec, RootSpec
-from taskgrove.store.backends import open_backend
+from taskgrove.store.fork import open_place
 from taskgrove.trainer.base import Watch
 
 
@@ -31,7 +31,7 @@ def create(path: str | Path, *, root: str = "vit-ti3", weights: str | None = Non
         WeightsError: The weights do not fit or cannot be fetched.
         MissingExtraError: The hub needs the extra `hub`.
     """
-    return Grove.create(open_backend(str(path)), RootSpec(member=root, weights=weights, seed=seed))
+    return Grove.create(open_place(str(path)), RootSpec(member=root, weights=weights, seed=seed))
 
 
 def open(path: str | Path, *, writable: bool = True) -> Grove:
@@ -41,7 +41,7 @@ def open(path: str | Path, *, writable: bool = True) -> Grove:
         StorePathError: There is no system.
         StoreFormatError: Another version of the format.
     """
-    return Grove.open(open_backend(str(path)), writable=writable)
+    return Grove.open(open_place(str(path)), writable=writable)
 
 
 def open_or_create(path: str | Path, root: RootSpec) -> Grove:
@@ -50,7 +50,7 @@ def open_or_create(path: str | Path, root: RootSpec) -> Grove:
     Raises:
         StorePathError: Something else is there.
     """
-    backend = open_backend(str(path))
+    backend = open_place(str(path))
     try:
         return Grove.open(backend)
     except StorePathError:

@@ -13,7 +13,8 @@ from taskgrove.agents.base import AbstractAgent, Equipment
 from taskgrove.agents.methods import AGENTS
 from taskgrove.backbones.families import family_of
 from taskgrove.coordinator.loop import Run
-from taskgrove.domain.errors import BadValueError
+from taskgrove.coordinator.schedule import Schedule
+from taskgrove.domain.errors import BadValueError, UnknownNameError
 from taskgrove.domain.ids import BlobId, ComponentId, TaskName
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.domain.records import Component, Model, StartExperiment, identified
@@ -170,6 +171,13 @@ def _budget(spec: ExperimentSpec) -> int | None:
     return share
 
 
+def schedule_of(spec: ExperimentSpec) -> Schedule:
+    """The experiment's schedule; raises UnknownNameError."""
+    if spec.schedule not in list(Schedule):
+        raise UnknownNameError.of("schedule", spec.schedule, list(Schedule))
+    return Schedule(spec.schedule)
+
+
 def check_spec(spec: ExperimentSpec) -> None:
     """Refuse an experiment that names something unknown or impossible, before anything is written.
 
@@ -179,6 +187,7 @@ def check_spec(spec: ExperimentSpec) -> None:
         BadValueError: A value is out of its range.
     """
     build_agent(spec, spec.root.member, training_of(spec))
+    schedule_of(spec)
     for task in spec.tasks:
         normalise_source(task.source)
 
@@ -206,4 +215,5 @@ def build_run(spec: ExperimentSpec, view: SystemView, train: TrainConfig) -> Run
         seed=spec.seed,
         agents=dict.fromkeys(names, agent),
         threads=train.threads,
+        schedule=schedule_of(spec),
     )

@@ -31,7 +31,10 @@ from taskgrove.experiment.build import (
 )
 from taskgrove.experiment.crew import crew_of
 from taskgrove.experiment.group import lead, refuse_strangers
-from taskgrove.experiment.places import rooted_store
+from taskgrove.experiment.history import Moment, store_at
+from taskgrove.experiment.places import blob_cache, rooted_store
+from taskgrove.experiment.pulse import Pulse, both, new_holder, note_of
+from taskgrove.experiment.role import EVERYTHING, Role, in_role, standing
 from taskgrove.experiment.spec import (
     AgentSpec,
     ExperimentSpec,
@@ -48,7 +51,7 @@ from taskgrove.serving.predict import Prediction, predict
 from taskgrove.store.base import AbstractBackend
 from taskgrove.store.state import State
 from taskgrove.store.store import Store
-from taskgrove.store.tensors import unpack
+from taskgrove.store.tensors import read_tensors
 from taskgrove.tasks.base import TaskData
 from taskgrove.tasks.load import describe, load_raw, normalise_source
 from taskgrove.tasks.roles import cut_task, resolve_splits
@@ -102,6 +105,10 @@ class Grove:
     def view(self) -> SystemView:
         """The system as it is now."""
         return self.store.refresh()
+
+    def at(self, moment: Moment) -> Grove:
+        """The system as it was at a commit, only to be read; see `history.store_at`."""
+        return Grove(store_at(self.store, moment))
 
     def add_task(
         self,
@@ -165,9 +172,11 @@ class Grove:
         device: str = "auto",
         executor: str = "",
         workers: int = 0,
+        schedule: str = "sequential",
         observe: Observe = lambda _: None,
         watch: Watch = lambda _: None,
         options: Mapping[str, HparamValue] | None = None,
+        claim: bool = False,
     ) -> SystemView:
         """Evolve the models of all tasks, or of some.
 
@@ -185,9 +194,13 @@ class Grove:
             device: `auto`, `cpu`, `cuda` or `cuda:N`.
             executor: A registered executor; by default `processes` for several workers, else `inline`.
             workers: Children that are trained at the same time; 0 for as many as the executor thinks fit.
+            schedule: `sequential`, `rounds` or `free`; see `coordinator.schedule`.
             observe: Told of every child and iteration.
             watch: Told after every train cycle.
             options: The method's own settings, e.g. `{"generations": 4, "children": 8}`.
+            claim: Claim the tasks, as agents do that join and leave a system at will: the same settings
+                go on with the same experiment, whoever grows other tasks meanwhile, and whoever grew
+                these before is refused from now on.
         """
         view = self.view()
         names = tasks or tuple(view.tasks)
@@ -197,6 +210,7 @@ class Grove:
             device=device,
             executor=executor or ("processes" if workers > 1 else "inline"),
             workers=workers,
+            schedule=schedule,
             agent=AgentSpec(method=agent, iterations=iterations, options=options or {}),
             score=score or ScoreSpec(),
             train=train or TrainSpec(),
@@ -205,6 +219,8 @@ class Grove:
         )
         config = training_of(spec)
         identity = digest(spec, config.precision, config.threads)
+        if claim:
+            return self._carry_out(standing(spec, identity, view), observe, watch, role=Role(claims=True))
         name = _grow_name(self.store.state, identity, tuple(TaskName(n) for n in names), iterations)
         return self._carry_out(replace(spec, name=name), observe, watch)
 
@@ -214,6 +230,7 @@ class Grove:
         observe: Observe = lambda _: None,
         watch: Watch = lambda _: None,
         team: Team = ALONE,
+        role: Role = EVERYTHING,
     ) -> SystemView:
         """Carry out an experiment: add the tasks that are missing, then grow; or continue one.
 
@@ -222,6 +239,7 @@ class Grove:
             observe: Told of every child and iteration.
             watch: Told after every train cycle.
             team: Whom this process leads; see `experiment.group`.
+            role: What of it this process does; see `experiment.role`.
 
         Raises:
             BadValueError: The store holds an experiment of that name with other settings, a task
@@ -236,7 +254,7 @@ class Grove:
                 self.add_task(entry.name, entry.source, entry.splits(), allow_overlap=entry.allow_overlap)
             else:
                 _check_same(known, entry)
-        return self._carry_out(spec, observe, watch, team)
+        return self._carry_out(spec, observe, watch, team, role)
 
     def predict(self, task: str, images: NDArray[np.generic], *, device: str = "cpu") -> Prediction:
         """Classify uint8 images with the task's published model; see `serving.predict`."""
@@ -263,21 +281,27 @@ class Grove:
         return write_report(folder, self.view(), list(self.store.history()), self.evaluations(), title)
 
     def _carry_out(
-        self, spec: ExperimentSpec, observe: Observe, watch: Watch, team: Team = ALONE
+        self,
+        spec: ExperimentSpec,
+        observe: Observe,
+        watch: Watch,
+        team: Team = ALONE,
+        role: Role = EVERYTHING,
     ) -> SystemView:
         refuse_strangers(team)
-        device, kind = build_device(spec.device), EXECUTORS[spec.executor]
-        run = build_run(spec, self.view(), training_of(spec))
+        device, kind, holder = build_device(spec.device), EXECUTORS[spec.executor], new_holder()
+        run = in_role(build_run(spec, self.view(), training_of(spec)), role, holder)
         _check_continues(self.view(), run.start.experiment, run.start.digest)
         workers = crew_of(spec, device).workers
         place = Workplace(self.store, device, workers=workers, watch=watch, team=team)
-        place.prepare(run.start.tasks, travels=kind.parallel)
+        place.prepare(run.mine or run.start.tasks, travels=kind.parallel)
         work = lead(team, Work(train=place.train, evaluate=place.evaluate, meters=place.meters))
-        with kind.open(workers, watch) as executor:
-            return Coordinator(self.store, run, executor, work, observe).grow()
+        note = note_of(holder, run, spec.agent.method, str(device), self.store.clock())
+        with kind.open(workers, watch) as executor, Pulse(self.store.backend, note) as pulse:
+            return Coordinator(self.store, run, executor, work, both(pulse.observe, observe)).grow()
 
     def _tensors(self, blob: BlobId) -> dict[str, Tensor]:
-        return unpack(self.store.get_blob(blob))
+        return read_tensors(self.store, blob)
 
     def _check_root(self, spec: RootSpec) -> None:
         view = self.view()
@@ -301,10 +325,10 @@ def _remember(blobs: dict[str, bytes], data: bytes) -> BlobId:
 def _create_or_resume(backend: AbstractBackend) -> Store:
     """A new store, or one whose creation ended before its root was written."""
     try:
-        return Store.create(backend)
+        return Store.create(backend, cache=blob_cache(backend))
     except StorePathError as occupied:
         try:
-            store = Store.open(backend)
+            store = Store.open(backend, cache=blob_cache(backend))
         except StorePathError:
             raise occupied from None
         if store.refresh().roots:

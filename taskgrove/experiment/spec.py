@@ -213,6 +213,7 @@ class ExperimentSpec:
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         executor: A registered executor.
         workers: Jobs that it runs at the same time; 0 for as many as there are cores for, or GPUs.
+        schedule: How task iterations follow each other: `sequential`, `rounds` or `free`.
         defaults: Other default values for searched hyperparameters.
         suite: A registered suite, whose tasks come before `tasks`.
     """
@@ -222,6 +223,7 @@ class ExperimentSpec:
     device: str = "auto"
     executor: str = "inline"
     workers: int = 0
+    schedule: str = "sequential"
     root: RootSpec = field(default_factory=RootSpec)
     agent: AgentSpec = field(default_factory=AgentSpec)
     score: ScoreSpec = field(default_factory=ScoreSpec)

@@ -15,6 +15,7 @@ from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.jobs import EvaluateJob, Outcome, TrainJob
 from taskgrove.domain.records import Evaluation
+from taskgrove.experiment.places import blob_cache
 from taskgrove.store.base import AbstractBackend
 from taskgrove.store.store import Store
 from taskgrove.tasks.base import TaskData, num_bytes
@@ -144,7 +145,8 @@ def workplace_at(address: Address) -> Workplace:
     device = own_device(address.device, number)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    store = Store.open(pickle.loads(address.backend))
+    backend = pickle.loads(address.backend)
+    store = Store.open(backend, cache=blob_cache(backend))
     return Workplace(store, device, workers=address.workers, watch=watch)
 
 

@@ -68,7 +68,8 @@ def draw_progress(history: Iterable[Commit], title: str = "", tasks: Iterable[Ta
         "validation accuracy (%)": {c.order: 100 * c.quality for c in found if c.quality is not None},
         "score": {c.order: c.score for c in found if c.score is not None},
     }
-    colors = task_colors(tasks) or task_colors(dict.fromkeys(child.task for child in found))
+    # Tasks that have been retired are in the history, but no longer among all tasks.
+    colors = task_colors(dict.fromkeys((*tasks, *(child.task for child in found))))
     grid = figure.subplots(2, 2, squeeze=False, sharex="col", sharey="row")
     for row, (measure, y) in zip(grid, measures.items(), strict=True):
         for axes, (position, x) in zip(row, positions.items(), strict=True):

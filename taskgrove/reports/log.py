@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -11,20 +11,30 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from taskgrove.domain.errors import UnknownNameError
+from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import (
     AddEvaluation,
     AddMetrics,
     AddRoot,
     AddTask,
     BeginIteration,
+    BeginRound,
+    Claim,
     Commit,
+    Condemn,
     EndIteration,
     FinishChild,
+    Note,
     Operation,
+    Publish,
+    Retire,
     StartExperiment,
+    Tag,
 )
 from taskgrove.reports.history import Status, status_of
 from taskgrove.reports.quantities import human, percent, plural, short, utc
+from taskgrove.store.codec import KINDS
 
 _STYLES = {Status.ACCEPTED: "green", Status.REJECTED: "dim", Status.FAILED: "red"}
 
@@ -59,6 +69,49 @@ def lines(history: Iterable[Commit]) -> list[LogLine]:
     ]
 
 
+def selected(history: Iterable[Commit], task: TaskName | None, kind: str | None) -> Iterator[Commit]:
+    """The commits about a task and of a kind; None asks for all.
+
+    Args:
+        history: In any order.
+        task: Need not be in the system any more.
+        kind: As stored, e.g. `finish_child`.
+
+    Raises:
+        UnknownNameError: There is no such kind.
+    """
+    if kind is not None and kind not in KINDS:
+        raise UnknownNameError.of("kind of commit", kind, KINDS)
+    return (
+        commit
+        for commit in history
+        if (task is None or task in tasks_of(commit.operation))
+        and (kind is None or isinstance(commit.operation, KINDS[kind]))
+    )
+
+
+def tasks_of(operation: Operation) -> tuple[TaskName, ...]:
+    """The tasks that an operation is about; an experiment is about all that it names."""
+    match operation:
+        case AddTask(task=spec):
+            return (spec.name,)
+        case StartExperiment(tasks=tasks):
+            return tasks
+        case AddEvaluation(evaluation=evaluation):
+            return (evaluation.task,)
+        case Publish(task=task, replaces=replaces):
+            return tuple(dict.fromkeys((task, *replaces)))
+        case Note(task=about):
+            return () if about is None else (about,)
+        case BeginRound(iterations=iterations):
+            return tuple(iterations)
+        case BeginIteration() | FinishChild() | EndIteration() | AddMetrics() | Claim() | Retire():
+            return (operation.task,)
+        case AddRoot() | Tag() | Condemn():
+            return ()
+    assert_never(operation)
+
+
 def describe(operation: Operation) -> str:
     """What an operation does, in one sentence."""
     match operation:
@@ -72,6 +125,8 @@ def describe(operation: Operation) -> str:
             return f"experiment {name} started: {plural(len(tasks), 'task')}, {each} each"
         case BeginIteration(task=task, iteration=iteration, agent=agent):
             return f"iteration {iteration} of {task} begun by {agent}"
+        case BeginRound(iterations=iterations):
+            return f"round begun: {', '.join(f'iteration {n} of {task}' for task, n in iterations.items())}"
         case FinishChild():
             return _describe_child(operation)
         case EndIteration(task=task, iteration=iteration):
@@ -83,6 +138,27 @@ def describe(operation: Operation) -> str:
             return f"{found.split} accuracy of {found.task} ({short(found.model)}): {accuracy}"
         case AddMetrics():
             return _describe_metrics(operation)
+        case Publish() | Claim() | Tag() | Note() | Retire() | Condemn():
+            return _describe_care(operation)
+    assert_never(operation)
+
+
+def _describe_care(operation: Publish | Claim | Tag | Note | Retire | Condemn) -> str:
+    """What concerns several tasks, the whole system or its upkeep."""
+    match operation:
+        case Publish(models=models, iteration=iteration, task=task):
+            published = ", ".join(f"{model.task} {short(model.id)}" for model in models)
+            return f"published in iteration {iteration} of {task}: {published}"
+        case Claim(task=task, agent=agent, holder=holder):
+            return f"task {task} claimed for {agent} by {holder}"
+        case Tag(name=name, number=number):
+            return f"commit {number} tagged {name}"
+        case Note(text=text, task=about):
+            return f"note about {about}: {text}" if about else f"note: {text}"
+        case Retire(task=task):
+            return f"task {task} retired"
+        case Condemn(blobs=blobs, reason=reason):
+            return f"{plural(len(blobs), 'blob')} condemned as garbage ({reason})"
     assert_never(operation)
 
 

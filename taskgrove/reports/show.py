@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -17,11 +18,12 @@ from taskgrove.domain.view import SystemView
 from taskgrove.reports.history import budget
 from taskgrove.reports.quantities import human, percent, plural, short
 from taskgrove.reports.speed import sentence, speed_of
-from taskgrove.reports.table import Totals, sharing_sentence, totals
+from taskgrove.reports.table import Evaluations, Totals, bytes_sentence, sharing_sentence, totals
 from taskgrove.scoring.accounting import accounted_params
 from taskgrove.store.spent import Spent
 
 _MOST_NAMES = 3
+_MOST_ANCESTORS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,11 @@ class ModelDescription:
 
     Attributes:
         accounted_params: Its part of the parameters it uses, roots counted as sharers.
-        ancestors: Live ancestors, nearest first, each as task (None for a root) and id.
+        ancestors: Nearest first, each as task (None for a root) and id; without the index of the log, the
+            walk ends before the first retired one.
+        introduced: Number of the commit that brought it, if that was looked up.
+        state: `published`, `root`, `active` in a task iteration that has not ended, or `retired`.
+        test_accuracy: In [0, 1]; None when it was not measured, or not asked for.
     """
 
     model: ModelId
@@ -77,6 +83,9 @@ class ModelDescription:
     hparams: Mapping[str, HparamValue]
     mu: Mapping[str, float]
     slots: tuple[SlotDescription, ...]
+    introduced: int | None = None
+    state: str = "published"
+    test_accuracy: float | None = None
 
     def as_json(self) -> dict[str, object]:
         """Plain values, ids in full."""
@@ -125,6 +134,7 @@ class SystemDescription:
         )
         table.add_row("tasks", f"{total.num_tasks}, {total.num_models} with a model")
         table.add_row("parameters", sharing_sentence(total))
+        table.add_row("stored", bytes_sentence(total))
         table.add_row("validation", f"{percent(total.mean_val_accuracy)} % on average")
         for name, (done, asked) in self.progress.items():
             finished = f"{done} of {plural(asked, 'task iteration')} finished"
@@ -138,8 +148,25 @@ class SystemDescription:
         return table
 
 
-def describe_model(model: Model, view: SystemView) -> ModelDescription:
-    """Everything known about a model of the system, published or not."""
+def describe_model(
+    model: Model,
+    view: SystemView,
+    *,
+    ancestors: Sequence[tuple[TaskName | None, ModelId]] | None = None,
+    introduced: int | None = None,
+    evaluations: Evaluations = MappingProxyType({}),
+) -> ModelDescription:
+    """Everything known about a model of the system, published, retired or neither.
+
+    Args:
+        model: Which.
+        view: The system at the commit that is looked at.
+        ancestors: All of them, from the index; the view knows only live ones.
+        introduced: Number of the commit that brought the model, from the index.
+        evaluations: Test accuracies by model and split.
+    """
+    lineage = ((a.task, a.id) for a in view.ancestry(model)) if ancestors is None else ancestors
+    tested = evaluations.get(model.id, {}).get("test")
     return ModelDescription(
         model=model.id,
         task=model.task,
@@ -149,7 +176,7 @@ def describe_model(model: Model, view: SystemView) -> ModelDescription:
         generation=model.generation,
         child=model.child,
         parent=model.parent,
-        ancestors=tuple((ancestor.task, ancestor.id) for ancestor in view.ancestry(model)),
+        ancestors=tuple(lineage),
         mutations=model.mutations,
         quality=model.quality,
         num_params=model.num_params,
@@ -161,6 +188,9 @@ def describe_model(model: Model, view: SystemView) -> ModelDescription:
         hparams=dict(sorted(model.hparams.items())),
         mu=dict(sorted(model.mu.items())),
         slots=tuple(_describe_slot(component, model, view) for component in model.components),
+        introduced=introduced,
+        state=_standing(model, view),
+        test_accuracy=tested.accuracy if tested else None,
     )
 
 
@@ -178,6 +208,14 @@ def describe_system(view: SystemView, spent: Mapping[str, Spent]) -> SystemDescr
         active={task: len(population) for task, population in view.populations.items()},
         spent=spent,
     )
+
+
+def _standing(model: Model, view: SystemView) -> str:
+    if model.id not in view.models:
+        return "retired"
+    if model.task is None:
+        return "root"
+    return "published" if view.bests.get(model.task) == model.id else "active"
 
 
 def _describe_slot(component: Component, model: Model, view: SystemView) -> SlotDescription:
@@ -203,15 +241,23 @@ def _mutations(applied: Mapping[str, float]) -> str:
 
 def _facts(model: ModelDescription) -> Table:
     made_by = f"{model.agent}, child {model.iteration}.{model.generation}.{model.child}, seed {model.seed}"
-    chain = " ← ".join(f"{task or 'root'} {short(ancestor)}" for task, ancestor in model.ancestors)
+    chain = " ← ".join(
+        f"{task or 'root'} {short(ancestor)}" for task, ancestor in model.ancestors[:_MOST_ANCESTORS]
+    )
+    rest = len(model.ancestors) - _MOST_ANCESTORS
+    chain += f" ← {rest} more" if rest > 0 else ""
     table = _two_columns()
     table.add_row("model", f"{model.model} ({model.member})")
     table.add_row("task", model.task or "none: a root model")
+    came = "" if model.introduced is None else f", since commit {model.introduced}"
+    table.add_row("state", "retired" if model.state == "retired" else f"{model.state}{came}")
     if model.parent is not None:
         table.add_row("made by", made_by)
         table.add_row("parent", chain or f"{short(model.parent)}, retired")
         table.add_row("mutations", _mutations(model.mutations))
         table.add_row("validation", f"{percent(model.quality)} %")
+        if model.test_accuracy is not None:
+            table.add_row("test", f"{percent(model.test_accuracy)} %")
         spent = f"{plural(model.samples, 'image')}, {human(model.train_flops)} FLOPs"
         table.add_row("trained on", spent)
     sizes = f"{human(model.num_params)}, accounted {human(model.accounted_params)}"

@@ -21,6 +21,8 @@ Evaluations = Mapping[ModelId, Mapping[str, Evaluation]]
 
 HEADINGS = ("task", "classes", "val %", "test %", "params", "accounted", "FLOPs", "layers", "iter.", "shares")
 _MOST_SHARED = 2
+_WEIGHT_BYTES, _MOMENTUM_BYTES = 4, 2
+"""Of a parameter: weights are stored as float32, momentum as bfloat16."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,10 @@ class Totals:
         accounted_params: Sum over tasks; what is missing to `distinct_params` is the roots' part.
         root_params: Of the root models.
         separate_params: What the same models would have without any sharing.
+        distinct_bytes: Of the weights behind `distinct_params`, without the headers of files.
+        separate_bytes: Of the weights in one file per task.
+        sharing_ratio: `separate_bytes` over `distinct_bytes`; None without a model.
+        momentum_bytes: Of the momenta of all published models, which are stored beside the weights.
         mean_val_accuracy, mean_test_accuracy: Over tasks where they are known.
         mean_flops: Of one image's forward pass, over tasks with a model.
     """
@@ -77,6 +83,10 @@ class Totals:
     accounted_params: float
     root_params: int
     separate_params: int
+    distinct_bytes: int
+    separate_bytes: int
+    sharing_ratio: float | None
+    momentum_bytes: int
     mean_val_accuracy: float | None
     mean_test_accuracy: float | None
     mean_flops: float | None
@@ -95,13 +105,18 @@ def per_task(view: SystemView, evaluations: Evaluations) -> list[TaskRow]:
 def totals(view: SystemView, evaluations: Evaluations) -> Totals:
     """The system's sizes and mean accuracies; arguments as in `per_task`."""
     rows = [row for row in per_task(view, evaluations) if row.model is not None]
+    distinct, separate = distinct_params(view.published()), sum(row.num_params or 0 for row in rows)
     return Totals(
         num_tasks=len(view.tasks),
         num_models=len(rows),
-        distinct_params=distinct_params(view.published()),
+        distinct_params=distinct,
         accounted_params=sum(row.accounted_params or 0.0 for row in rows),
         root_params=distinct_params([view.models[root] for root in view.roots]),
-        separate_params=sum(row.num_params or 0 for row in rows),
+        separate_params=separate,
+        distinct_bytes=_WEIGHT_BYTES * distinct,
+        separate_bytes=_WEIGHT_BYTES * separate,
+        sharing_ratio=separate / distinct if separate and distinct else None,
+        momentum_bytes=_momentum_bytes(view),
         mean_val_accuracy=_mean([row.val_accuracy for row in rows]),
         mean_test_accuracy=_mean([row.test_accuracy for row in rows]),
         mean_flops=_mean([row.flops for row in rows]),
@@ -149,9 +164,24 @@ def sharing_sentence(total: Totals) -> str:
     return f"{text}: {less} than {human(total.separate_params)} in separate models"
 
 
+def bytes_sentence(total: Totals) -> str:
+    """Bytes that are stored against those of one file per task."""
+    text = f"{human(total.distinct_bytes, 'B')} of weights, roots included"
+    if total.sharing_ratio is not None:
+        separate = human(total.separate_bytes, "B")
+        text += f"; one file per task would take {separate}, {total.sharing_ratio:.2f} times as much"
+    return f"{text}; {human(total.momentum_bytes, 'B')} of momentum" if total.momentum_bytes else text
+
+
 def is_layer(component: Component) -> bool:
     """Whether a component counts as a layer: its slot is numbered and it is no adapter."""
     return component.slot.rpartition("_")[2].isdecimal() and component.kind != "adapter"
+
+
+def _momentum_bytes(view: SystemView) -> int:
+    components = (c for model in view.published() for c in model.components)
+    momenta = {c.momentum: c.num_params for c in components if c.momentum is not None}
+    return _MOMENTUM_BYTES * sum(momenta.values())
 
 
 def _row(task: TaskName, view: SystemView, evaluations: Evaluations) -> TaskRow:

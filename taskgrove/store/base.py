@@ -1,4 +1,4 @@
-"""What a storage backend is: five verbs on keys and bytes; everything else is written once above it."""
+"""What a storage backend is: six verbs on keys and bytes; everything else is written once above it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,19 @@ class AbstractBackend(ABC):
     """Registered name."""
     summary: ClassVar[str]
     """One line for `taskgrove list backends`."""
+    schemes: ClassVar[tuple[str, ...]] = ()
+    """Schemes of the URLs that mean this storage, besides its name; without the colon."""
+    reads_at_once: int = 1
+    """How many requests at once pay off: more than 1 where each waits for a network."""
 
     @classmethod
     @abstractmethod
     def at(cls, location: str) -> Self:
-        """The storage that a text means, where people write `<name>:<location>`.
+        """The storage that a text means, where people write `<name>:<location>` or a URL.
 
         Args:
-            location: What stands behind the colon; its form is the backend's own.
+            location: What stands behind `<name>:`, in a form of the backend's own; or a whole URL of one
+                of its `schemes`.
 
         Raises:
             BadValueError: The location means nothing to this backend.
@@ -45,6 +50,10 @@ class AbstractBackend(ABC):
     @abstractmethod
     def get(self, key: str) -> bytes | None:
         """The object's bytes, or None when there is none."""
+
+    @abstractmethod
+    def size(self, key: str) -> int | None:
+        """The object's size in bytes, or None when there is none; cheap, since no body is read."""
 
     @abstractmethod
     def put_new(self, key: str, data: bytes) -> bool:

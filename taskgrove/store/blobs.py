@@ -1,13 +1,13 @@
-"""Blobs: who refers to them, whether they are there, whether they are intact."""
+"""Blobs: who refers to them, and whether they are intact."""
 
 from __future__ import annotations
 
 from taskgrove.domain.errors import StoreCorruptError
 from taskgrove.domain.ids import BlobId
-from taskgrove.domain.records import AddRoot, AddTask, FinishChild, Model, Operation
+from taskgrove.domain.records import AddRoot, AddTask, FinishChild, Model, Operation, Publish
 from taskgrove.domain.view import SystemView
 from taskgrove.store.base import AbstractBackend
-from taskgrove.store.keys import blob_id, blob_key
+from taskgrove.store.keys import blob_id, blob_key, blob_prefix
 
 
 def blobs_of(model: Model) -> frozenset[BlobId]:
@@ -23,6 +23,8 @@ def referenced_by(operation: Operation) -> frozenset[BlobId]:
             return blobs_of(model)
         case FinishChild(model=model) if model is not None:
             return blobs_of(model)
+        case Publish(models=models):
+            return frozenset().union(*map(blobs_of, models))
         case AddTask(task=task) if task.data is not None:
             return frozenset({task.data})
         case _:
@@ -31,33 +33,51 @@ def referenced_by(operation: Operation) -> frozenset[BlobId]:
 
 def unreferenced(view: SystemView, blobs: frozenset[BlobId]) -> frozenset[BlobId]:
     """Those of `blobs` that neither a live model nor a task refers to."""
-    blobs -= {task.data for task in view.tasks.values() if task.data is not None}
+    left = set(blobs)
+    left.difference_update(task.data for task in view.tasks.values() if task.data is not None)
     for model in view.models.values():
-        if not blobs:
+        if not left:
             break
-        blobs -= blobs_of(model)
-    return blobs
+        for component in model.components:
+            left.discard(BlobId(component.id))
+            if component.momentum is not None:
+                left.discard(component.momentum)
+    return frozenset(left)
 
 
-def exists(backend: AbstractBackend, blob: BlobId) -> bool:
-    """Whether the backend holds an object of the blob's name, whatever its bytes."""
-    return any(entry.key == blob_key(blob) for entry in backend.list(blob_key(blob)))
+def fetch(backend: AbstractBackend, blob: BlobId, epoch: int, view: SystemView) -> bytes:
+    """The verified bytes of a blob.
 
-
-def fetch(backend: AbstractBackend, blob: BlobId, view: SystemView) -> bytes:
-    """The verified bytes of a blob; `view` tells whom its loss would hit.
+    Args:
+        backend: Where it is.
+        blob: Which.
+        epoch: Of the name under which it is looked for first; its other names, if any, come after.
+        view: Tells whom its loss would hit.
 
     Raises:
         StoreCorruptError: The blob is missing or its bytes do not match its name.
     """
-    data = backend.get(blob_key(blob))
+    data = backend.get(blob_key(blob, epoch))
     if data is not None and blob_id(data) == blob:
         return data
+    elsewhere = copy_of(backend, blob)
+    if elsewhere is not None:
+        return elsewhere
     what = "is missing" if data is None else f"is damaged (its {len(data)} bytes have another sha256)"
     raise StoreCorruptError(
-        f"Blob {blob} {what}; it is used by {_users(view, blob)}. Copy {blob_key(blob)} from a backup or "
-        "another copy of the store: its name proves it right. Models that do not use it are intact."
+        f"Blob {blob} {what}; it is used by {_users(view, blob)}. Copy {blob_key(blob, epoch)} from a backup "
+        "or a mirror (`taskgrove check --heal-from`): its name proves it right. Models that do not use it "
+        "are intact."
     )
+
+
+def copy_of(backend: AbstractBackend, blob: BlobId) -> bytes | None:
+    """Intact bytes of a blob under whatever name it has; None when there are none."""
+    for entry in backend.list(blob_prefix(blob)):
+        data = backend.get(entry.key)
+        if data is not None and blob_id(data) == blob:
+            return data
+    return None
 
 
 def _users(view: SystemView, blob: BlobId) -> str:

@@ -15,7 +15,7 @@ _PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}"
 _KEY = re.compile(rf"{_PART}(/{_PART})*")
 _PREFIX = re.compile(rf"({_PART}/)*({_PART})?")
 _RECORD = re.compile(rf"{LOG}[0-9]{{6,}}/([0-9]{{9,}})\.json")
-_BLOB = re.compile(rf"{BLOBS}[0-9a-f]{{2}}/([0-9a-f]{{64}})\.0\.safetensors")
+_BLOB = re.compile(rf"{BLOBS}[0-9a-f]{{2}}/([0-9a-f]{{64}})\.([0-9]{{1,9}})\.safetensors")
 
 
 def check_key(key: str) -> None:
@@ -40,7 +40,12 @@ def check_prefix(prefix: str) -> None:
 
 def record_key(number: int) -> str:
     """The key of commit `number`, in a folder per thousand."""
-    return f"{LOG}{number // _THOUSAND:06d}/{number:09d}.json"
+    return f"{folder_of(number)}{number:09d}.json"
+
+
+def folder_of(number: int) -> str:
+    """The start of the keys of commit `number` and of the others of its thousand."""
+    return f"{LOG}{number // _THOUSAND:06d}/"
 
 
 def record_number(key: str) -> int | None:
@@ -54,12 +59,17 @@ def blob_id(data: bytes) -> BlobId:
     return BlobId(hashlib.sha256(data).hexdigest())
 
 
-def blob_key(blob: BlobId) -> str:
-    """The key of a blob; the 0 is the epoch, reserved for garbage collection."""
-    return f"{BLOBS}{blob[:2]}/{blob}.0.safetensors"
+def blob_key(blob: BlobId, epoch: int = 0) -> str:
+    """The key of a blob that was put in an epoch of garbage collection; see ADR 0013."""
+    return f"{blob_prefix(blob)}{epoch}.safetensors"
 
 
-def blob_of(key: str) -> BlobId | None:
-    """The blob that lies under `key`, or None when `key` is no blob's."""
+def blob_prefix(blob: BlobId) -> str:
+    """What the keys of a blob start with, in whatever epoch it was put."""
+    return f"{BLOBS}{blob[:2]}/{blob}."
+
+
+def blob_of(key: str) -> tuple[BlobId, int] | None:
+    """The blob that lies under `key` and its epoch, or None when `key` is no blob's."""
     match = _BLOB.fullmatch(key)
-    return BlobId(match[1]) if match else None
+    return (BlobId(match[1]), int(match[2])) if match else None

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from taskgrove.domain.errors import CommitRefusedError, DuplicateNameError, UnknownNameError
+import re
+
+from taskgrove.domain.errors import (
+    BadValueError,
+    ClaimLostError,
+    CommitRefusedError,
+    DuplicateNameError,
+    UnknownNameError,
+)
 from taskgrove.domain.ids import AgentName, ModelId, TaskName
 from taskgrove.domain.records import (
     AddEvaluation,
@@ -10,46 +18,137 @@ from taskgrove.domain.records import (
     AddRoot,
     AddTask,
     BeginIteration,
+    BeginRound,
+    Claim,
+    Commit,
+    Condemn,
     EndIteration,
     Evaluation,
     FinishChild,
     Model,
-    Operation,
+    Note,
+    Publish,
+    Retire,
     StartExperiment,
+    Tag,
     identified,
 )
+from taskgrove.store.blobs import unreferenced
 from taskgrove.store.state import OpenIteration, State
 
+_TAG = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 
-def validate(state: State, operation: Operation) -> None:
-    """Refuse an operation that contradicts the state.
+
+def validate(state: State, commit: Commit) -> None:
+    """Refuse a commit that contradicts the state; its `number` and `previous` are not looked at.
 
     Raises:
         CommitRefusedError: The operation contradicts what the log says.
-        DuplicateNameError: A task's name is taken.
+        ClaimLostError: Another has claimed the task.
+        DuplicateNameError: A task's name or a tag is taken.
         UnknownNameError: A task or an experiment does not exist.
+        BadValueError: A tag that is not a name.
     """
+    _require(
+        commit.epoch == state.epoch,
+        f"The commit's blobs have names of epoch {commit.epoch}, but garbage was collected and the epoch is "
+        f"{state.epoch}; put them again.",
+    )
+    operation = commit.operation
     match operation:
+        case BeginIteration() | FinishChild() | EndIteration() | Publish():
+            fence(state, commit)
+            _growth(state, operation)
+        case BeginRound():
+            _begin_round(state, operation)
         case AddRoot(model=model):
             _root(state, model)
         case AddTask(task=task):
-            if task.name in state.view.tasks:
-                raise DuplicateNameError(
-                    f"There is a task named {task.name!r} already, and tasks stay for ever; "
-                    "choose another name."
-                )
+            _task(state, task.name)
         case StartExperiment():
             _start(state, operation)
+        case AddEvaluation(evaluation=evaluation):
+            _evaluation(state, evaluation)
+        case AddMetrics():
+            _metrics(state, operation)
+        case Claim(task=name) | Retire(task=name):
+            state.view.task(name)
+        case Note(task=about):
+            if about is not None and about not in state.retired:
+                state.view.task(about)
+        case Tag():
+            _tag(state, operation)
+        case Condemn():
+            _condemn(state, operation)
+
+
+def _growth(state: State, operation: BeginIteration | FinishChild | EndIteration | Publish) -> None:
+    match operation:
         case BeginIteration():
             _begin(state, operation)
         case FinishChild():
             _child(state, operation)
         case EndIteration():
             _end(state, operation)
-        case AddEvaluation(evaluation=evaluation):
-            _evaluation(state, evaluation)
-        case AddMetrics():
-            _metrics(state, operation)
+        case Publish():
+            _publish(state, operation)
+
+
+def fence(state: State, commit: Commit) -> None:
+    """Refuse growth by a writer whose claim is not the newest, even of what has been recorded already.
+
+    Raises:
+        ClaimLostError: Another has claimed the task.
+    """
+    if not isinstance(commit.operation, BeginIteration | FinishChild | EndIteration | Publish):
+        return
+    task, claim = commit.operation.task, commit.claim
+    claimed = state.claims.get(task)
+    if claim == (None if claimed is None else claimed.token):
+        return
+    if claimed is None:
+        raise ClaimLostError(f"Task {task!r} is not claimed, so commit {claim} is no claim of it.")
+    raise ClaimLostError(
+        f"Task {task!r} belongs to {claimed.holder} since commit {claimed.token}, and this writer has "
+        f"{'no claim' if claim is None else f'the claim of commit {claim}'}: it was started again elsewhere, "
+        "or took so long that it was thought dead. Nothing that it published is lost; let the other go on."
+    )
+
+
+def _task(state: State, name: TaskName) -> None:
+    if name in state.view.tasks or name in state.retired:
+        what = "There was a task" if name in state.retired else "There is a task"
+        raise DuplicateNameError(f"{what} named {name!r} already, and names stay taken; choose another name.")
+
+
+def _tag(state: State, tag: Tag) -> None:
+    if not _TAG.fullmatch(tag.name) or tag.name == "HEAD":
+        raise BadValueError(
+            f"{tag.name!r} cannot be a tag: use up to 100 ASCII letters, digits and `_.-`, not starting with "
+            "a digit, and not HEAD."
+        )
+    if tag.name in state.tags:
+        raise DuplicateNameError(
+            f"Tag {tag.name!r} names commit {state.tags[tag.name]} for ever; choose another name."
+        )
+    _require(
+        -1 < tag.number <= state.view.number,
+        f"There is no commit {tag.number} to tag: the log has commits 0 to {state.view.number}.",
+    )
+
+
+def _condemn(state: State, condemn: Condemn) -> None:
+    _require(
+        condemn.seen == state.view.number,
+        f"Garbage was sought at commit {condemn.seen}, but the log is at {state.view.number}: look again.",
+    )
+    dead = frozenset(blob for blob, _ in condemn.blobs)
+    live = dead - unreferenced(state.view, dead)
+    for blob, epoch in condemn.blobs:
+        _require(
+            epoch <= state.epoch and not (blob in live and epoch == state.epoch_of(blob)),
+            f"Blob {blob} of epoch {epoch} is in use or yet to come, so it is no garbage.",
+        )
 
 
 def _require(condition: bool, otherwise: str) -> None:
@@ -83,7 +182,7 @@ def _start(state: State, start: StartExperiment) -> None:
         f"now {start.digest[:12]}); continue it with the same ones, or choose another name.",
     )
     _require(
-        start.iterations >= before.iterations and set(before.tasks) <= set(start.tasks),
+        start.iterations >= before.iterations and {*before.tasks} - {*state.retired} <= {*start.tasks},
         f"Experiment {start.experiment!r} has {before.iterations} iterations over {list(before.tasks)}; "
         f"it can grow, but {start.iterations} iterations over {list(start.tasks)} are less.",
     )
@@ -98,6 +197,23 @@ def _begin(state: State, begin: BeginIteration) -> None:
         f"The next iteration of task {begin.task!r} is {due}, not {begin.iteration}; another agent has "
         "probably ended one, so look at the newest view and begin again.",
     )
+
+
+def _begin_round(state: State, begun: BeginRound) -> None:
+    _require(
+        len(begun.iterations) > 0 and set(begun.agents) == set(begun.iterations),
+        f"A round of tasks {sorted(begun.iterations)} with agents for {sorted(begun.agents)}: there must be "
+        "one agent for each of at least one task.",
+    )
+    for task, iteration in begun.iterations.items():
+        agent, opened = begun.agents[task], state.open.get(task)
+        _begin(
+            state, BeginIteration(experiment=begun.experiment, agent=agent, task=task, iteration=iteration)
+        )
+        _require(
+            opened is None or (opened.experiment, opened.iteration) != (begun.experiment, iteration),
+            f"The round with iteration {iteration} of task {task!r} has been begun already; go on with it.",
+        )
 
 
 def _opened(state: State, task: TaskName, position: tuple[str, AgentName, int]) -> OpenIteration:
@@ -158,6 +274,27 @@ def _end(state: State, end: EndIteration) -> None:
         f"Iteration {end.iteration} of task {end.task!r} cannot end with {end.best!r} as its model: that is "
         f"neither the present one ({best!r}) nor among the {len(population)} accepted children.",
     )
+
+
+def _publish(state: State, publish: Publish) -> None:
+    _opened(state, publish.task, (publish.experiment, publish.agent, publish.iteration))
+    tasks = [model.task for model in publish.models]
+    _require(
+        len(set(tasks)) == len(tasks) > 0 and set(tasks) == set(publish.replaces),
+        f"Models of tasks {tasks} are published to replace those of {sorted(publish.replaces)}: there must "
+        "be one model per task, and for each the one it replaces.",
+    )
+    for model in publish.models:
+        _new(state, model)
+        _require(model.task is not None, f"Model {model.id[:12]} belongs to no task, so it replaces none.")
+    for task, replaced in publish.replaces.items():
+        state.view.task(task)
+        present = state.view.bests.get(task)
+        _require(
+            replaced == present,
+            f"The model of task {task!r} is {present!r} and no longer {replaced!r}: another agent has "
+            "published one since, so look at the newest view and begin again.",
+        )
 
 
 def _evaluation(state: State, evaluation: Evaluation) -> None:

@@ -6,20 +6,28 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from taskgrove.domain.ids import AgentName, ModelId, TaskName
+from taskgrove.domain.ids import AgentName, BlobId, ModelId, TaskName
 from taskgrove.domain.records import (
     AddEvaluation,
     AddMetrics,
     AddRoot,
     AddTask,
     BeginIteration,
+    BeginRound,
+    Claim,
     Commit,
+    Condemn,
     EndIteration,
     Evaluation,
     FinishChild,
+    Note,
+    Publish,
+    Retire,
     StartExperiment,
+    Tag,
 )
 from taskgrove.domain.view import SystemView
+from taskgrove.store.blobs import referenced_by, unreferenced
 from taskgrove.store.spent import Spent
 
 K = TypeVar("K")
@@ -47,17 +55,36 @@ class OpenIteration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """Who may grow a task.
+
+    Attributes:
+        token: Number of the commit that claimed it; commits that grow the task must carry it.
+        agent, holder: As claimed.
+    """
+
+    token: int
+    agent: AgentName
+    holder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """Everything that the log says at one commit.
 
     Attributes:
         view: What agents and readers see.
         head: sha256 of the newest record's bytes; "" for an empty log.
-        evaluations: Accuracies that agents never see, by model and split.
+        evaluations: Accuracies of live models that agents never see, by model and split.
         open: The open iteration of each task that has one.
         spent: What each experiment has cost so far.
         unmeasured: Experiment and number of each task's newest finished iteration, until the metrics
             after it are recorded.
+        claims: Of the tasks that were ever claimed, the newest.
+        tags: Number of the commit that each tag names.
+        retired: Names of the tasks that have left the system; they stay taken.
+        epoch: Number of times that garbage was condemned; new blobs get names of this epoch.
+        epochs: Of the blobs in use whose names are of another epoch than 0.
     """
 
     view: SystemView = field(default_factory=SystemView)
@@ -66,12 +93,35 @@ class State:
     open: Mapping[TaskName, OpenIteration] = field(default_factory=dict)
     spent: Mapping[str, Spent] = field(default_factory=dict)
     unmeasured: Mapping[TaskName, tuple[str, int]] = field(default_factory=dict)
+    claims: Mapping[TaskName, Claimed] = field(default_factory=dict)
+    tags: Mapping[str, int] = field(default_factory=dict)
+    retired: tuple[TaskName, ...] = ()
+    epoch: int = 0
+    epochs: Mapping[BlobId, int] = field(default_factory=dict)
+
+    def epoch_of(self, blob: BlobId) -> int:
+        """The epoch of the name under which a blob in use lies."""
+        return self.epochs.get(blob, 0)
 
 
-def apply(state: State, commit: Commit) -> State:
-    """The state after a valid commit; `head` is left to who knows the record's bytes."""
+def apply(state: State, commit: Commit, head: str | None = None) -> State:
+    """The state after a valid commit.
+
+    Args:
+        state: Before it.
+        commit: As decoded.
+        head: sha256 of its record's bytes; None leaves `head` as it was.
+    """
     after = _operated(state, commit)
-    return replace(after, view=replace(after.view, number=commit.number))
+    if isinstance(commit.operation, BeginIteration | BeginRound | EndIteration | Publish | Retire):
+        gone = after.evaluations.keys() - after.view.models.keys()
+        after = replace(after, evaluations=_without(after.evaluations, gone)) if gone else after
+    return replace(
+        after,
+        view=replace(after.view, number=commit.number),
+        head=after.head if head is None else head,
+        epochs=_epochs(state, commit),
+    )
 
 
 def _operated(state: State, commit: Commit) -> State:
@@ -79,16 +129,49 @@ def _operated(state: State, commit: Commit) -> State:
     match operation:
         case BeginIteration():
             return _begin(state, operation, commit.number)
+        case BeginRound():
+            return _begin_round(state, operation, commit.number)
         case FinishChild():
             return _spend(_finish(state, operation), operation, commit.meters)
         case EndIteration():
             return _end(state, operation)
+        case Publish():
+            return replace(state, view=_published(state.view, operation))
         case AddEvaluation():
             return _evaluated(state, operation.evaluation)
         case AddMetrics():
             return replace(state, unmeasured=_without(state.unmeasured, {operation.task}))
+        case Retire(task=task):
+            return _retired(state, task)
         case AddRoot() | AddTask() | StartExperiment():
             return replace(state, view=_arrived(state.view, operation))
+        case Claim() | Tag() | Condemn() | Note():
+            return _administered(state, operation, commit.number)
+
+
+def _administered(state: State, operation: Claim | Tag | Condemn | Note, number: int) -> State:
+    match operation:
+        case Claim(task=task):
+            claimed = Claimed(token=number, agent=operation.agent, holder=operation.holder)
+            return replace(state, claims=_with(state.claims, task, claimed))
+        case Tag():
+            return replace(state, tags=_with(state.tags, operation.name, operation.number))
+        case Condemn():
+            return replace(state, epoch=state.epoch + 1)
+        case Note():
+            return state
+
+
+def _epochs(state: State, commit: Commit) -> Mapping[BlobId, int]:
+    """Where the blobs are that do not lie under their first name."""
+    if isinstance(commit.operation, Condemn):
+        idle = unreferenced(state.view, frozenset(state.epochs))
+        return _without(state.epochs, idle) if idle else state.epochs
+    blobs = referenced_by(commit.operation)
+    if not blobs or (not commit.epoch and state.epochs.keys().isdisjoint(blobs)):
+        return state.epochs
+    new = unreferenced(state.view, blobs)
+    return {**_without(state.epochs, new), **(dict.fromkeys(new, commit.epoch) if commit.epoch else {})}
 
 
 def _arrived(view: SystemView, operation: AddRoot | AddTask | StartExperiment) -> SystemView:
@@ -99,6 +182,33 @@ def _arrived(view: SystemView, operation: AddRoot | AddTask | StartExperiment) -
             return replace(view, tasks=_with(view.tasks, task.name, task))
         case StartExperiment():
             return replace(view, experiments=_with(view.experiments, operation.experiment, operation))
+
+
+def _published(view: SystemView, publish: Publish) -> SystemView:
+    bests = {model.task: model.id for model in publish.models if model.task is not None}
+    replaced = {view.bests[task] for task in bests if task in view.bests}
+    models = {**_without(view.models, replaced), **{model.id: model for model in publish.models}}
+    return replace(
+        view, models=models, bests={**view.bests, **bests}, selections=_forget(view.selections, replaced)
+    )
+
+
+def _retired(state: State, task: TaskName) -> State:
+    view = _close(state.view, task, keep=None)
+    view = replace(
+        view,
+        tasks=_without(view.tasks, {task}),
+        bests=_without(view.bests, {task}),
+        selections=_without(view.selections, {task}),
+    )
+    return replace(
+        state,
+        view=view,
+        open=_without(state.open, {task}),
+        claims=_without(state.claims, {task}),
+        unmeasured=_without(state.unmeasured, {task}),
+        retired=(*state.retired, task),
+    )
 
 
 def _evaluated(state: State, evaluation: Evaluation) -> State:
@@ -116,6 +226,20 @@ def _begin(state: State, begin: BeginIteration, number: int) -> State:
         parents=frozenset(view.models),
     )
     return replace(state, view=view, open=_with(state.open, begin.task, opened))
+
+
+def _begin_round(state: State, begun: BeginRound, number: int) -> State:
+    """All tasks are closed before the first begins, so that they have the same parents."""
+    view = state.view
+    for task in begun.iterations:
+        view = _close(view, task, keep=view.bests.get(task))
+    state = replace(state, view=view)
+    for task, iteration in begun.iterations.items():
+        one = BeginIteration(
+            experiment=begun.experiment, agent=begun.agents[task], task=task, iteration=iteration
+        )
+        state = _begin(state, one, number)
+    return state
 
 
 def _finish(state: State, child: FinishChild) -> State:

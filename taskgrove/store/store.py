@@ -9,27 +9,36 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
 from typing import final
 
 from taskgrove.domain.errors import (
     BadValueError,
+    BlobsCollectedError,
     CommitRefusedError,
     EnvironmentFailure,
     StorageAccessError,
     StoreCorruptError,
+    TaskgroveError,
 )
 from taskgrove.domain.ids import BlobId, CommitId
 from taskgrove.domain.records import Commit, Operation
 from taskgrove.domain.view import SystemView
 from taskgrove.store import log
 from taskgrove.store.base import AbstractBackend
-from taskgrove.store.blobs import exists, fetch, referenced_by, unreferenced
-from taskgrove.store.codec import decode, encode
+from taskgrove.store.blobs import copy_of, fetch, referenced_by, unreferenced
+from taskgrove.store.checkpoint import Checkpoint, keep_checkpoint, nearest_checkpoint
+from taskgrove.store.codec import Draft, draft
+from taskgrove.store.forked import owned
 from taskgrove.store.header import check_header, probe, write_header
 from taskgrove.store.keys import blob_id, blob_key, record_key
-from taskgrove.store.rules import validate
+from taskgrove.store.machine_cache import MachineCache
+from taskgrove.store.rules import fence, validate
+from taskgrove.store.segments import THOUSAND, keep_segment
 from taskgrove.store.state import State
+from taskgrove.store.unfinished import hidden
 
 _REMEMBERED_IDS = 10_000
 _TRIES = 100
@@ -46,21 +55,41 @@ class Store:
         backend: Where the bytes are.
         writable: Whether `commit` and `put_blob` may be called.
         clock: Seconds since the epoch, for the times in records.
+        thousand: Commits of a segment, and from one checkpoint to the next; less only for tests.
+        cache: Of blobs on this machine, where the backend is far away.
     """
 
     def __init__(
-        self, backend: AbstractBackend, *, writable: bool = True, clock: Callable[[], float] = time.time
+        self,
+        backend: AbstractBackend,
+        *,
+        writable: bool = True,
+        clock: Callable[[], float] = time.time,
+        thousand: int = THOUSAND,
+        cache: MachineCache | None = None,
     ) -> None:
         self.backend = backend
         self.writable = writable
         self.clock = clock
+        self.thousand = thousand
+        self._cache = cache
         self._state = State()
         self._numbers: OrderedDict[CommitId, int] = OrderedDict()
-        self._put: set[BlobId] = set()
+        self._put: dict[BlobId, int] = {}
+        """Blobs put and not yet committed, each with the epoch of its name."""
+        self._alone = False
+        """Whether no other writer came between this one's last two commits."""
         self._lock = threading.RLock()
 
     @classmethod
-    def create(cls, backend: AbstractBackend, *, clock: Callable[[], float] = time.time) -> Store:
+    def create(
+        cls,
+        backend: AbstractBackend,
+        *,
+        clock: Callable[[], float] = time.time,
+        thousand: int = THOUSAND,
+        cache: MachineCache | None = None,
+    ) -> Store:
         """A new, empty store.
 
         Raises:
@@ -68,11 +97,17 @@ class Store:
             UnsafeBackendError: The storage does not honour exclusive creation.
         """
         write_header(backend)
-        return cls.open(backend, clock=clock)
+        return cls.open(backend, clock=clock, thousand=thousand, cache=cache)
 
     @classmethod
     def open(
-        cls, backend: AbstractBackend, writable: bool = True, *, clock: Callable[[], float] = time.time
+        cls,
+        backend: AbstractBackend,
+        writable: bool = True,
+        *,
+        clock: Callable[[], float] = time.time,
+        thousand: int = THOUSAND,
+        cache: MachineCache | None = None,
     ) -> Store:
         """The store on a backend, refreshed.
 
@@ -80,6 +115,8 @@ class Store:
             backend: Where the bytes are.
             writable: False promises not to write, so that a read-only folder can be read.
             clock: Seconds since the epoch, for the times in records.
+            thousand: Commits of a segment, and from one checkpoint to the next; less only for tests.
+            cache: Of blobs on this machine, where the backend is far away.
 
         Raises:
             StorePathError: There is no store.
@@ -90,7 +127,8 @@ class Store:
         check_header(backend)
         if writable:
             probe(backend)
-        store = cls(backend, writable=writable, clock=clock)
+        store = cls(backend, writable=writable, clock=clock, thousand=thousand, cache=cache)
+        store._catch_up()
         store._refuse_gap()
         return store
 
@@ -115,26 +153,39 @@ class Store:
         """The system at a commit.
 
         Args:
-            number: Of the commit, -1 for the empty system; None refreshes and takes the head. An
-                older commit is replayed from the beginning of the log.
+            number: Of the commit, -1 for the empty system; None refreshes and takes the head.
 
         Raises:
             BadValueError: There is no such commit.
         """
-        if number is None or number > self._state.view.number:
-            self.refresh()
-        newest = self._state.view
-        if number is None or number == newest.number:
-            return newest
-        if not -1 <= number < newest.number:
-            raise BadValueError(f"There is no commit {number}: the log has commits 0 to {newest.number}.")
-        return log.replay(self.backend, number).view
+        return self.refresh() if number is None else self.state_at(number).view
 
-    def history(self, start: int = 0) -> Iterator[Commit]:
-        """Commits from number `start` to the head of the log, read as they are asked for."""
+    def state_at(self, number: int) -> State:
+        """Everything that the log says at a commit; an older one is replayed from the checkpoint before it.
+
+        Args:
+            number: Of the commit; -1 for the empty system.
+
+        Raises:
+            BadValueError: There is no such commit.
+        """
+        if number > self._state.view.number:
+            self.refresh()
+        newest = self._state
+        if number == newest.view.number:
+            return newest
+        if not -1 <= number < newest.view.number:
+            raise BadValueError(
+                f"There is no commit {number}: the log has commits 0 to {newest.view.number}."
+            )
+        return log.replay(self.backend, number, self.thousand)
+
+    def history(self, start: int = 0, stop: int | None = None) -> Iterator[Commit]:
+        """Commits from number `start` to before `stop`, or to the head; read as they are asked for."""
         if start < 0:
             raise BadValueError(f"History starts at commit 0, got {start}.")
-        for commit, _ in log.read(self.backend, start, "" if start == 0 else None):
+        commits = log.follow(self.backend, start, "" if start == 0 else None, self.thousand)
+        for commit, _ in commits if stop is None else islice(commits, max(0, stop - start)):
             yield commit
 
     def commit(
@@ -143,6 +194,7 @@ class Store:
         *,
         id: CommitId | None = None,
         meters: Mapping[str, float] | None = None,
+        claim: int | None = None,
     ) -> Commit:
         """Append an operation to the log, exactly once, whoever else is writing.
 
@@ -151,28 +203,33 @@ class Store:
             id: Give the same id to repeat a commit whose reply was lost: if it is among the newest
                 10,000 commits, that one is returned. None makes a fresh id.
             meters: What it took, for the record; see `Commit`.
+            claim: Number of the commit that claimed the task, for operations that grow a claimed one.
 
         Raises:
             CommitRefusedError: The operation contradicts the log, refers to a blob that does not
                 exist, or `id` was used for another operation.
-            DuplicateNameError: A task's name is taken.
+            ClaimLostError: Another has claimed the task.
+            BlobsCollectedError: A blob was put, but collected as garbage before this commit.
+            DuplicateNameError: A task's name or a tag is taken.
             UnknownNameError: A task or an experiment does not exist.
             BadValueError: The operation holds NaN or a value of a wrong type.
             EnvironmentFailure: The storage cannot be written.
         """
         self._refuse_reader()
-        draft = Commit(
-            number=0,
-            previous="",
-            id=id or CommitId(uuid.uuid4().hex),
-            time=self.clock(),
-            operation=operation,
-            meters=dict(meters or {}),
+        # What is validated and applied is what every other reader will decode.
+        drafted = draft(
+            Commit(
+                number=0,
+                previous="",
+                id=id or CommitId(uuid.uuid4().hex),
+                time=self.clock(),
+                operation=operation,
+                meters=dict(meters or {}),
+                claim=claim,
+            )
         )
-        # What is validated and applied here is what every other reader will decode.
-        draft = decode(encode(draft))
         with self._lock:
-            return self._appended(draft)
+            return self._appended(drafted)
 
     def put_blob(self, data: bytes) -> BlobId:
         """Store bytes under their hash; a commit may refer to them once this has returned.
@@ -181,10 +238,12 @@ class Store:
         object of that name exists: it may be somebody's orphan that is about to be collected.
         """
         self._refuse_reader()
-        blob = blob_id(data)
-        if unreferenced(self._state.view, frozenset({blob})):
-            self.backend.put(blob_key(blob), data)
-        self._put.add(blob)
+        blob, state = blob_id(data), self._state
+        if unreferenced(state.view, frozenset({blob})):
+            self.backend.put(blob_key(blob, state.epoch), data)
+        self._put[blob] = state.epoch
+        if self._cache is not None:
+            self._cache.keep(blob, data)
         return blob
 
     def get_blob(self, blob: BlobId) -> bytes:
@@ -193,43 +252,76 @@ class Store:
         Raises:
             StoreCorruptError: The blob is missing or its bytes do not match its name.
         """
-        return fetch(self.backend, blob, self._state.view)
+        data = None if self._cache is None else self._cache.get(blob)
+        if data is None:
+            data = fetch(self.backend, blob, self._state.epoch_of(blob), self._state.view)
+            if self._cache is not None:
+                self._cache.keep(blob, data)
+        return data
 
-    def _appended(self, draft: Commit) -> Commit:
-        pauses = random.Random(draft.id)
+    def blob_file(self, blob: BlobId) -> Path | None:
+        """A file of this machine with the blob's verified bytes, to be mapped; None where none is kept.
+
+        Raises:
+            StoreCorruptError: The blob is missing or its bytes do not match its name.
+        """
+        if self._cache is None:
+            return None
+        self.get_blob(blob)
+        return self._cache.path(blob)
+
+    def _appended(self, drafted: Draft) -> Commit:
+        before = self._state.view.number
         for attempt in range(_TRIES):
-            self.refresh()
-            if draft.id in self._numbers:
-                return self._repeated(draft)
-            validate(self._state, draft.operation)
-            self._refuse_dangling(draft.operation)
-            committed = self._tried(draft)
-            if committed is not None:
-                self._put -= referenced_by(draft.operation)  # the state refers to them from now on
-                return committed
+            commit = self._tried(drafted, first=attempt == 0)
+            if commit is not None:
+                self._alone = commit.number == before + 1
+                return commit
             # "Exists" means ours after a lost reply, another writer's, or (S3's 409) nothing at all:
             # the refresh of the next attempt finds out which.
-            time.sleep(pauses.uniform(0, min(_LONGEST_PAUSE_S, 0.001 * 2.0**attempt)))
+            pause_s = min(_LONGEST_PAUSE_S, 0.001 * 2.0**attempt)
+            time.sleep(random.Random(f"{drafted.commit.id} {attempt}").uniform(0, pause_s))
         raise EnvironmentFailure(
             f"{_TRIES} attempts to append to the log of {self.backend} failed: each time the storage said "
             f"that commit {self._state.view.number + 1} exists. Either it does not show what it holds, or "
             "very many others are writing; nothing was committed, so try again later."
         )
 
-    def _tried(self, draft: Commit) -> Commit | None:
-        commit = replace(draft, number=self._state.view.number + 1, previous=self._state.head)
-        data = encode(commit)
-        if not self.backend.put_new(record_key(commit.number), data):
+    def _tried(self, drafted: Draft, first: bool) -> Commit | None:
+        """An attempt to append; None when it must be repeated.
+
+        A writer that is alone does not look for newer records at first: if it creates the record after the
+        newest that it knows, there is none. A refusal counts only when it has looked.
+        """
+        unseen = first and self._alone
+        if not unseen:
+            self.refresh()
+        if drafted.commit.id in self._numbers:
+            fence(self._state, drafted.commit)
+            return self._repeated(drafted.commit)
+        state = self._state
+        commit, record = drafted.placed(state.view.number + 1, state.head, state.epoch)
+        try:
+            validate(state, commit)
+            self._settle_blobs(commit.operation)
+        except TaskgroveError:
+            if unseen:
+                return None
+            raise
+        if not self.backend.put_new(record_key(commit.number), record):
             return None
-        self._advance(commit, hashlib.sha256(data).hexdigest())
+        self._advance(commit, hashlib.sha256(record).hexdigest())
+        for blob in referenced_by(commit.operation):  # the state refers to them from now on
+            self._put.pop(blob, None)
+        self._keep_caches()
         return commit
 
-    def _repeated(self, draft: Commit) -> Commit:
-        number = self._numbers[draft.id]
+    def _repeated(self, commit: Commit) -> Commit:
+        number = self._numbers[commit.id]
         found = next(self.history(number))
-        if found.operation != draft.operation:
+        if found.operation != commit.operation:
             raise CommitRefusedError(
-                f"The id {draft.id!r} belongs to commit {number}, which did something else; "
+                f"The id {commit.id!r} belongs to commit {number}, which did something else; "
                 "an id is repeated only to repeat its commit."
             )
         return found
@@ -240,19 +332,56 @@ class Store:
         if len(self._numbers) > _REMEMBERED_IDS:
             self._numbers.popitem(last=False)
 
+    def _catch_up(self) -> None:
+        """Go on from the newest checkpoint."""
+        full = log.full_thousands(self.backend, self.thousand)
+        found = nearest_checkpoint(self.backend, full * self.thousand, self.thousand)
+        self._state, self._numbers = found.state, OrderedDict(found.numbers)
+        start, previous = self._state.view.number + 1, self._state.head
+        for commit, head in log.follow(self.backend, start, previous, self.thousand):
+            self._advance(commit, head)
+
+    def _keep_caches(self) -> None:
+        """After the last commit of a thousand, spare others the reading of it."""
+        segment, left = divmod(self._state.view.number + 1, self.thousand)
+        if left:
+            return
+        with suppress(TaskgroveError):  # the commit is done, and without caches all is only slower
+            keep_checkpoint(self.backend, Checkpoint(state=self._state, numbers=self._numbers))
+            records = islice(log.records(self.backend, (segment - 1) * self.thousand), self.thousand)
+            keep_segment(self.backend, segment - 1, records)
+
     def _refuse_gap(self) -> None:
         """Refuse a log with a missing record: the next commit would be written into the gap."""
-        last = log.last_number(self.backend)
         head = self.refresh().number
-        if head < last:
+        last = log.last_number_after(self.backend, head)
+        if head < last and hidden(self.backend, head, last):
+            if self.writable:
+                raise StorageAccessError(
+                    f"{self.backend} is a mirror that was interrupted while it was brought up to date. Give "
+                    "the same `taskgrove mirror` again; if its source is lost, mirror it and use the copy."
+                )
+        elif head < last:
             raise StoreCorruptError(
                 f"{record_key(head + 1)} is missing, but there are records up to commit {last}. Restore it "
                 "from a backup; the later records cannot be used without it."
             )
 
-    def _refuse_dangling(self, operation: Operation) -> None:
-        for blob in sorted(unreferenced(self._state.view, referenced_by(operation) - self._put)):
-            if not exists(self.backend, blob):
+    def _settle_blobs(self, operation: Operation) -> None:
+        """Make sure that all new blobs lie under names of this epoch, which no collector may delete."""
+        epoch, own = self._state.epoch, owned(self.backend)  # a fork's parent keeps for it only what was live
+        for blob in sorted(unreferenced(self._state.view, referenced_by(operation))):
+            if self._put.get(blob) == epoch or own.size(blob_key(blob, epoch)) is not None:
+                continue
+            data = copy_of(self.backend, blob)
+            if data is not None:
+                self.backend.put(blob_key(blob, epoch), data)
+            elif blob in self._put or epoch > 0:
+                raise BlobsCollectedError(
+                    f"Blob {blob} is not in {self.backend}: most likely it was put before garbage was "
+                    "collected. Nothing was committed; put it again, and collect garbage with a longer grace."
+                )
+            else:
                 raise CommitRefusedError(
                     f"The {type(operation).__name__} refers to blob {blob}, which is not in {self.backend}; "
                     "put the blob first, then commit."

@@ -61,9 +61,7 @@ class ImageCache:
         Raises:
             BadValueError: The size in the environment is not a number.
         """
-        usual = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "taskgrove")
-        folder = Path(os.environ.get(FOLDER_VARIABLE) or usual)
-        return cls(folder, _bytes_of(os.environ.get(SIZE_VARIABLE) or _DEFAULT_GB))
+        return cls(machine_folder(), machine_limit())
 
     def find(self, key: str) -> NDArray[np.uint8] | MappedImages | None:
         """The images of a key, if there are any; a damaged entry is removed."""
@@ -141,7 +139,15 @@ class ImageCache:
         warnings.warn(text, RuntimeWarning, stacklevel=3)
 
 
-def _bytes_of(gigabytes: str) -> int:
+def machine_folder() -> Path:
+    """Where this machine keeps what can be made or fetched again."""
+    usual = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "taskgrove")
+    return Path(os.environ.get(FOLDER_VARIABLE) or usual)
+
+
+def machine_limit() -> int:
+    """How many bytes a cache of this machine may hold; raises BadValueError for what is no size."""
+    gigabytes = os.environ.get(SIZE_VARIABLE) or _DEFAULT_GB
     try:
         size = float(gigabytes)
     except ValueError:

@@ -8,6 +8,7 @@ from taskgrove.agents.methods.mu2net_plus import Mu2NetPlus, Mu2NetPlusOptions
 from taskgrove.coordinator.base import AbstractExecutor, Observe, Work, process_meters
 from taskgrove.coordinator.executors.inline import InlineExecutor
 from taskgrove.coordinator.loop import Coordinator, Run
+from taskgrove.coordinator.schedule import Schedule
 from taskgrove.domain.ids import CommitId, TaskName
 from taskgrove.domain.jobs import EvaluateJob, Outcome, TrainJob
 from taskgrove.domain.records import Evaluation, Operation, StartExperiment
@@ -38,13 +39,15 @@ def run_of(
     seed: int = 0,
     score: AbstractScore | None = None,
     options: Mu2NetPlusOptions = SMALL,
+    schedule: Schedule = Schedule.SEQUENTIAL,
 ) -> Run:
     """A run of all tasks by one agent, scored by quality unless another score is given."""
     agent = Mu2NetPlus(equipment=tiny_equipment(score or QualityScore()), options=options)
     start = StartExperiment(
         experiment=name, digest=digest, spec=spec, iterations=iterations, tasks=tuple(tasks)
     )
-    return Run(start=start, seed=seed, agents=dict.fromkeys(tasks, agent), threads=1)
+    agents = dict.fromkeys(tasks, agent)
+    return Run(start=start, seed=seed, agents=agents, threads=1, schedule=schedule)
 
 
 def grow(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from taskgrove.domain.ids import AgentName, CommitId, ComponentId, ModelId, SlotName, TaskName
+from taskgrove.domain.ids import AgentName, BlobId, CommitId, ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.jobs import JobFailed, TrainResult
 from taskgrove.domain.records import (
     AddEvaluation,
@@ -13,13 +13,20 @@ from taskgrove.domain.records import (
     AddRoot,
     AddTask,
     BeginIteration,
+    BeginRound,
+    Claim,
     Component,
+    Condemn,
     EndIteration,
     Evaluation,
     FinishChild,
     Model,
+    Note,
     Operation,
+    Publish,
+    Retire,
     StartExperiment,
+    Tag,
     TaskSpec,
     identified,
 )
@@ -93,6 +100,18 @@ def begin(task: str, iteration: int = 0, agent: AgentName = AGENT) -> Step:
     return Step(BeginIteration(experiment=EXPERIMENT, agent=agent, task=TaskName(task), iteration=iteration))
 
 
+def begin_round(tasks: Sequence[str], iteration: int = 0) -> Step:
+    """Iterations of several tasks begin at once."""
+    names = [TaskName(task) for task in tasks]
+    return Step(
+        BeginRound(
+            experiment=EXPERIMENT,
+            agents=dict.fromkeys(names, AGENT),
+            iterations=dict.fromkeys(names, iteration),
+        )
+    )
+
+
 def accept(parent: Model, task: str, iteration: int = 0, child: int = 0) -> tuple[Step, Model]:
     """A child with a head of its own is published."""
     blobs = (f"head {task} {iteration} {child}".encode(), f"momentum {task} {iteration} {child}".encode())
@@ -149,6 +168,48 @@ def measure(task: str, iteration: int = 0) -> Step:
     """The system is measured after an iteration."""
     values = {"mean_test_accuracy": 0.75, "tasks": 1.0}
     return Step(AddMetrics(experiment=EXPERIMENT, task=TaskName(task), iteration=iteration, values=values))
+
+
+def publish(
+    models: Sequence[Model], replaces: Mapping[str, ModelId | None], task: str, iteration: int = 0
+) -> Step:
+    """Models of several tasks, whose blobs are there, are published at once."""
+    names = {TaskName(name): model for name, model in replaces.items()}
+    return Step(
+        Publish(
+            experiment=EXPERIMENT,
+            agent=AGENT,
+            task=TaskName(task),
+            iteration=iteration,
+            models=tuple(models),
+            replaces=names,
+        )
+    )
+
+
+def claim(task: str, holder: str = "here") -> Step:
+    """A task is claimed."""
+    return Step(Claim(task=TaskName(task), agent=AGENT, holder=holder))
+
+
+def tag(name: str, number: int) -> Step:
+    """A commit gets a name."""
+    return Step(Tag(name=name, number=number))
+
+
+def note(text: str, task: str | None = None) -> Step:
+    """Somebody remarks something."""
+    return Step(Note(text=text, task=None if task is None else TaskName(task)))
+
+
+def retire(task: str) -> Step:
+    """A task leaves."""
+    return Step(Retire(task=TaskName(task)))
+
+
+def condemn(blobs: Sequence[tuple[BlobId, int]], seen: int) -> Step:
+    """Garbage is condemned; whether it is garbage, the caller knows."""
+    return Step(Condemn(blobs=tuple(blobs), seen=seen, reason="scripted"))
 
 
 def life(tasks: Sequence[str] = ("a", "b"), iterations: int = 2) -> tuple[Step, ...]:

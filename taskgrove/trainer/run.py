@@ -31,7 +31,7 @@ from taskgrove.domain.layout import training_flops
 from taskgrove.domain.records import Evaluation
 from taskgrove.domain.seeds import derive
 from taskgrove.store.store import Store
-from taskgrove.store.tensors import pack, unpack
+from taskgrove.store.tensors import pack, read_tensors
 from taskgrove.tasks.base import TaskData
 from taskgrove.trainer.allocator import keep_freed_memory
 from taskgrove.trainer.base import AbstractTrainer, Tick, Watch
@@ -260,7 +260,7 @@ class Trainer(AbstractTrainer):
         return written
 
     def _read_blob(self, blob: BlobId) -> dict[str, Tensor]:
-        return unpack(self._store.get_blob(blob))
+        return read_tensors(self._store, blob)
 
 
 def _flops_spent(job: TrainJob, network: Network, samples: int, validated: int) -> int:

@@ -109,11 +109,11 @@ CASES = [
     ),
     path_case("a file", "show good.npz a", "good.npz", "is a file; .* another path"),
     Case(
-        id="a cloud address",
-        command="status s3://bucket/grove",
+        id="an address that no storage has",
+        command="status ftp://host/grove",
         kind="unknown_name",
-        names="'s3'",
-        advice="Known: file, local, memory.* write ./ before it",
+        names="'ftp'",
+        advice="Known: .*file, .*memory, .*s3.* write ./ before it",
     ),
     Case(
         id="a path that is too long",

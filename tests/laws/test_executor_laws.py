@@ -116,3 +116,22 @@ def test_two_workers_grow_the_system_that_one_process_grows(spec: ExperimentSpec
     assert system(processes.view()) == system(inline.view())
     assert len(told) == 4 * spec.train.cycles
     assert sorted(heard, key=repr) == sorted(told, key=repr)
+
+
+@pytest.mark.usefixtures("threads")
+def test_rounds_of_two_workers_are_those_of_one_process(spec: ExperimentSpec, tmp_path: Path) -> None:
+    tasks = tuple(replace(spec.tasks[0], name=name) for name in "abc")
+    agent = replace(spec.agent, iterations=2)
+    spec = replace(spec, tasks=tasks, agent=agent, schedule="rounds")
+    inline, _ = grown(spec, tmp_path / "inline", "inline", 0)
+    processes, _ = grown(spec, tmp_path / "processes", "processes", 2)
+    assert ends(processes.store) == ends(inline.store)
+    for one, other in zip(system_of(inline), system_of(processes), strict=True):
+        assert one == other
+
+
+def system_of(grove: Grove) -> tuple[object, ...]:
+    """What an agent or a reader sees that the order of commits does not decide."""
+    view = grove.view()
+    selections = {task: dict(counts) for task, counts in view.selections.items()}
+    return dict(view.models), dict(view.bests), selections, dict(view.iterations)

@@ -17,8 +17,8 @@ from taskgrove.domain.records import BeginIteration, EndIteration
 from taskgrove.domain.view import SystemView
 from taskgrove.scoring.accounting import accounted_params
 from taskgrove.store.backends.memory import MemoryBackend
-from taskgrove.store.check import check
 from taskgrove.store.store import Store
+from taskgrove.store.upkeep.check import check
 from taskgrove.testing.executors import OutOfOrder
 from taskgrove.testing.layouts import TINY, tiny_score, tiny_store
 from taskgrove.testing.runs import Interrupted, grow, interrupt_at, log_of, run_of

@@ -12,13 +12,15 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import CommitId, TaskName
 from taskgrove.domain.records import AddMetrics, AddRoot, Commit, EndIteration, FinishChild, Model
 from taskgrove.store.backends.memory import MemoryBackend
-from taskgrove.store.check import check
+from taskgrove.store.checkpoint import CHECKPOINTS
 from taskgrove.store.codec import decode, encode
 from taskgrove.store.keys import record_key
-from taskgrove.store.log import replay
+from taskgrove.store.log import follow, read, replay
+from taskgrove.store.segments import THOUSAND
 from taskgrove.store.spent import Spent
 from taskgrove.store.state import State
 from taskgrove.store.store import Store
+from taskgrove.store.upkeep.check import check
 from taskgrove.testing.scripts import (
     EXPERIMENT,
     Step,
@@ -67,10 +69,10 @@ def step_of(state: State, action: Action, child: int) -> Step:
             return evaluate(model)
 
 
-def grown(drawn: list[Action]) -> tuple[MemoryBackend, list[State]]:
+def grown(drawn: list[Action], thousand: int = THOUSAND) -> tuple[MemoryBackend, list[State]]:
     """A store that lived through the actions, and its state after every commit."""
     backend = MemoryBackend()
-    store = Store.create(backend)
+    store = Store.create(backend, thousand=thousand)
     root, _ = add_root()
     play(store, [root, add_task("a"), add_task("b"), start("ab")])
     states = [replay(backend, number) for number in range(4)]
@@ -92,6 +94,19 @@ def test_replay_of_the_log_is_the_live_state_at_every_commit(drawn: list[Action]
     backend, states = grown(drawn)
     assert [replay(backend, number) for number in range(len(states))] == states
     assert Store.open(backend, writable=False).state == states[-1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(actions, st.integers(1, 12))
+def test_checkpoints_and_segments_tell_what_replay_from_zero_tells(drawn: list[Action], few: int) -> None:
+    backend, states = grown(drawn, few)
+    assert next(backend.list(CHECKPOINTS), None) is not None
+    assert [replay(backend, number, few) for number in range(len(states))] == states
+    assert list(follow(backend, 0, "", few)) == list(read(backend, 0, ""))
+    for thousand in (few, THOUSAND):
+        reader = Store.open(backend, writable=False, thousand=thousand)
+        assert reader.state == states[-1]
+        assert [*reader.state.view.tasks] == [*states[-1].view.tasks], "tasks keep their order of arrival"
 
 
 @settings(max_examples=60, deadline=None)

@@ -25,8 +25,8 @@ from taskgrove.experiment.spec import (
 )
 from taskgrove.scoring.quality import QualityScore
 from taskgrove.store.backends.memory import MemoryBackend
-from taskgrove.store.check import check
 from taskgrove.store.store import Store
+from taskgrove.store.upkeep.check import check
 from taskgrove.tasks.sources.arrays import arrays
 from taskgrove.testing.layouts import tiny_equipment, tiny_store
 from taskgrove.testing.runs import Interrupted, grow, interrupt_at, log_of

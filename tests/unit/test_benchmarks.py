@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import gpu, memory, overhead, prefix, search, step, workers
+from benchmarks import bytes as bytes_
+from benchmarks import gpu, log, memory, opening, overhead, prefix, search, step, workers
 from benchmarks.breakdown import REST, breakdown, flops_of, group_of
 from benchmarks.fates import Fate, fates_that_differ, outline
+from benchmarks.lives import RECORDS
+from benchmarks.log_writers import SYSTEMS
 from benchmarks.measure import interleaved
 from benchmarks.page import Page, markdown
 from benchmarks.peer import Peer, PeerError
@@ -175,3 +178,26 @@ def test_a_page_is_readable() -> None:
     page = Page(title="T", conditions={"cores": 2.0}, tables={"A": [{"what": "x", "ms": 1.234}], "B": []})
     table = "| what | ms |\n| :--- | ---: |\n| x | 1.23 |"
     assert markdown(page, None) == f"# T\n\n## A\n\n{table}\n\n## B\n\nNone.\n\n## Conditions\n\n- cores: 2\n"
+
+
+def test_records_per_second_are_compared_with_a_journal(out: Path) -> None:
+    log.main([*TINY, "--records", "4", "--writers", "1", "--out", str(out)])
+    rows = {(row["system"], row["durable"]): row for row in tables(out)["Appending"]}
+    assert len(rows) == 2 * len(SYSTEMS)
+    assert all(row["writers"] == 1 and row["records/s"] > 0 for row in rows.values())
+
+
+def test_opening_is_measured_in_fresh_processes(out: Path) -> None:
+    works = ["open", "open and view an old commit"]
+    opening.main([*TINY, "--models", "9", "--tasks", "2", "--works", *works, "--out", str(out)])
+    found = tables(out)
+    assert [row["what"] for row in found["A fresh process"]] == works
+    assert all(0 < row["s"] < 10 for row in found["A fresh process"])
+    assert {row["what"]: row["objects"] for row in found["Stored"]}["records"] == 1 + 2 + 1 + 2 * RECORDS
+
+
+def test_a_store_with_sharing_takes_less_than_a_file_per_task(out: Path) -> None:
+    bytes_.main([*TINY, "--member", "vit-tiny-test", "--tasks", "3", "--out", str(out)])
+    found = {row["what"]: row["value"] for row in tables(out)["Ratios"]}
+    assert found["store over distinct bytes, %"] > 0
+    assert found["files with momentum / store"] > 0

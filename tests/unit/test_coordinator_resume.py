@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import pytest
 
 from taskgrove.domain.ids import CommitId
-from taskgrove.domain.records import AddEvaluation, AddMetrics, Operation
+from taskgrove.domain.jobs import TrainJob
+from taskgrove.domain.records import AddEvaluation, AddMetrics, Condemn, Operation
 from taskgrove.store.backends.memory import MemoryBackend
-from taskgrove.store.check import check
 from taskgrove.store.store import Store
+from taskgrove.store.upkeep.check import check
+from taskgrove.store.upkeep.collect import collect
 from taskgrove.testing.faults import Fault, FaultyBackend, Killed
 from taskgrove.testing.layouts import tiny_store
 from taskgrove.testing.runs import CHILDREN, GENERATIONS, Interrupted, grow, interrupt_at, log_of, run_of
@@ -124,3 +126,23 @@ def test_recorded_failures_are_told_again(child: int) -> None:
         )
     grow(Store.open(backends[1]), run_of(ITERATIONS), fails=lambda job: job.child == 0)
     assert log_of(backends[1]) == log_of(backends[0])
+
+
+def test_children_whose_blobs_are_collected_before_their_commit_are_trained_again() -> None:
+    """A collector without grace comes whenever a child has been trained, unless it came just before."""
+    backend = MemoryBackend()
+    store, collector = tiny_store(backend), Store.open(backend)
+    trained: list[TrainJob] = []
+    pause = 0
+
+    def collected() -> Mapping[str, float]:
+        nonlocal pause
+        pause = pause - 1 if pause else 2 * (collect(collector, grace_s=0).num_condemned > 0)
+        return {}
+
+    grow(store, run_of(ITERATIONS), meters=collected, before_training=trained.append)
+    assert store.state.epoch > 2
+    assert len(trained) == NUM_CHILDREN + store.state.epoch
+    grown = [operation for *_, operation in log_of(backend) if not isinstance(operation, Condemn)]
+    assert grown == [operation for *_, operation in uninterrupted()]
+    assert check(backend, deep=False).problems == ()

@@ -16,7 +16,21 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import CommitId
 from taskgrove.domain.records import AddRoot, Commit, FinishChild, Model, Operation
 from taskgrove.store.codec import KINDS, decode, encode
-from taskgrove.testing.scripts import add_root, add_task, life
+from taskgrove.store.keys import blob_id
+from taskgrove.testing.scripts import (
+    add_root,
+    add_task,
+    begin_round,
+    claim,
+    condemn,
+    life,
+    note,
+    publish,
+    retire,
+    tag,
+)
+
+ROOT = add_root()[1]
 
 HPARAMS: dict[str, HparamValue] = {
     "b": True,
@@ -40,10 +54,21 @@ def with_hparams(**hparams: bool | int | float | str) -> Commit:
 
 
 def test_every_kind_of_operation_comes_back_as_it_was() -> None:
-    operations = [step.operation for step in life()]
+    rest = [
+        publish([ROOT], {"a": None, "b": ROOT.id}, "a"),
+        claim("a"),
+        tag("v1", 3),
+        note("hm"),
+        retire("a"),
+        begin_round("ab"),
+    ]
+    steps = [*life(), *rest, note("hm", "a"), condemn([(blob_id(b"1"), 0)], 4)]
+    operations = [step.operation for step in steps]
     assert {type(operation) for operation in operations} == set(KINDS.values())
     for operation in operations:
-        assert decode(encode(commit_of(operation))) == commit_of(operation)
+        for claimed in (None, 7):
+            commit = replace(commit_of(operation), claim=claimed, epoch=claimed or 0)
+            assert decode(encode(commit)) == commit
 
 
 def test_values_keep_their_types() -> None:

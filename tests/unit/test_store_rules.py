@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from taskgrove.domain.errors import CommitRefusedError, DuplicateNameError, UnknownNameError
-from taskgrove.domain.ids import AgentName, ModelId, TaskName
-from taskgrove.domain.records import AddMetrics, AddRoot, FinishChild, Model, Operation, identified
+from taskgrove.domain.ids import AgentName, CommitId, ModelId, TaskName
+from taskgrove.domain.records import AddMetrics, AddRoot, Commit, FinishChild, Model, Operation, identified
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.rules import validate
 from taskgrove.store.spent import Spent
@@ -49,9 +49,15 @@ def child_of(step: Step) -> FinishChild:
     return step.operation
 
 
+def draft(operation: Operation, claim: int | None = None, epoch: int = 0) -> Commit:
+    return Commit(
+        number=0, previous="", id=CommitId("i"), time=0.0, operation=operation, claim=claim, epoch=epoch
+    )
+
+
 def refuse(state: State, operation: Operation, message: str) -> None:
     with pytest.raises(CommitRefusedError, match=message):
-        validate(state, operation)
+        validate(state, draft(operation))
 
 
 def test_roots_and_tasks_arrive_in_order() -> None:
@@ -68,18 +74,18 @@ def test_a_root_must_be_new_and_belong_to_no_task() -> None:
     refuse(state, AddRoot(model=ROOT), "in the system already")
     refuse(state, AddRoot(model=ONE), "belongs to no task")
     refuse(state, AddRoot(model=replace(ROOT, samples=1)), "does not carry the hash")
-    validate(state, AddRoot(model=identified(replace(ROOT, samples=1))))
+    validate(state, draft(AddRoot(model=identified(replace(ROOT, samples=1)))))
 
 
 def test_a_task_name_is_taken_once() -> None:
     with pytest.raises(DuplicateNameError, match="'a' already"):
-        validate(after([]), add_task("a").operation)
+        validate(after([]), draft(add_task("a").operation))
 
 
 def test_an_experiment_needs_its_tasks_and_keeps_its_digest() -> None:
     state = after([add_task("c")])
     with pytest.raises(UnknownNameError, match="'d'"):
-        validate(state, start("abd").operation)
+        validate(state, draft(start("abd").operation))
     refuse(state, start("ab", digest="other").operation, "other settings")
     refuse(state, start("a").operation, "are less")
     refuse(state, start("ab", iterations=0).operation, "are less")
@@ -94,10 +100,10 @@ def test_an_experiment_may_grow() -> None:
 def test_an_iteration_needs_a_started_experiment_a_task_and_its_turn() -> None:
     state = after([])
     with pytest.raises(UnknownNameError, match="task named 'z'"):
-        validate(state, begin("z").operation)
+        validate(state, draft(begin("z").operation))
     refuse(state, begin("a", iteration=1).operation, "is 0, not 1")
     with pytest.raises(UnknownNameError, match="experiment named"):
-        validate(State(), begin("a").operation)
+        validate(State(), draft(begin("a").operation))
 
 
 def test_beginning_changes_only_the_number_of_the_view() -> None:
@@ -134,7 +140,7 @@ def test_a_child_is_recorded_once() -> None:
     state = after([begin("a"), ONE_STEP])
     refuse(state, ONE_STEP.operation, "recorded already")
     refuse(state, reject(ROOT, "a", child=0).operation, "recorded already")
-    validate(state, replace(child_of(reject(ROOT, "a", child=0)), generation=1))
+    validate(state, draft(replace(child_of(reject(ROOT, "a", child=0)), generation=1)))
 
 
 def test_a_child_needs_a_live_parent() -> None:
@@ -255,9 +261,9 @@ def test_evaluations_are_of_live_models_and_outside_the_view() -> None:
 def test_metrics_are_recorded_once_between_the_ends_of_two_iterations() -> None:
     ended = [begin("a"), ONE_STEP, end("a", ONE.id)]
     again = [*ended, begin("a", 1), end("a", ONE.id, 1)]
-    validate(after(ended), measure("a").operation)
-    validate(after([*ended, begin("a", 1)]), measure("a").operation)
-    validate(after(again), measure("a", 1).operation)
+    validate(after(ended), draft(measure("a").operation))
+    validate(after([*ended, begin("a", 1)]), draft(measure("a").operation))
+    validate(after(again), draft(measure("a", 1).operation))
     refuse(after([begin("a"), ONE_STEP]), measure("a").operation, "not due: none are")
     refuse(after([*ended, measure("a")]), measure("a").operation, "not due: none are")
     refuse(after(again), measure("a").operation, "not due: those after iteration 1 by 'scripted' are")
@@ -268,9 +274,9 @@ def test_metrics_are_of_the_experiment_and_the_task_whose_iteration_has_ended() 
     assert isinstance(found, AddMetrics)
     refuse(state, replace(found, task=B), "not due")
     with pytest.raises(UnknownNameError, match="'another'"):
-        validate(state, replace(found, experiment="another"))
+        validate(state, draft(replace(found, experiment="another")))
     with pytest.raises(UnknownNameError, match="'c'"):
-        validate(state, replace(found, task=TaskName("c")))
+        validate(state, draft(replace(found, task=TaskName("c"))))
 
 
 def test_what_an_experiment_has_spent_is_the_sum_over_its_children() -> None:

@@ -43,6 +43,7 @@ class ProcessesExecutor(AbstractExecutor):
 
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         places = range(workers or os.cpu_count() or 1)
+        self.backlog = 2 * len(places)
         self._seats = [Seat(number, self._calls, hear_alone) for number in places]
 
     @classmethod

@@ -30,7 +30,7 @@ from taskgrove.experiment.sequence import unfinished
 from taskgrove.experiment.spec import ExperimentSpec, canonical
 from taskgrove.reports.files import write_files
 from taskgrove.reports.outcome import Outcome, outcome_of
-from taskgrove.store.backends import open_backend
+from taskgrove.store.fork import open_place
 from taskgrove.store.keys import BLOBS
 from taskgrove.version import __version__
 
@@ -143,7 +143,7 @@ def prepared(trial: Trial, threads: int) -> Trial:
     ready = replace(trial, specs=tuple(specs))
     with located(ready.label):
         unfinished(ready.specs, view)
-        if view.roots and recorded(ready) is None and not any(open_backend(ready.store).list(BLOBS)):
+        if view.roots and recorded(ready) is None and not any(open_place(ready.store).list(BLOBS)):
             raise BadValueError(
                 f"The run was finished with other settings and the weights in {ready.store} were dropped, so "
                 "it cannot go on. Choose another folder, or delete this run's."
@@ -196,7 +196,7 @@ def carry_out(trial: Trial, tell: Callable[[Step], Any]) -> Outcome:
 
 def drop_weights(trial: Trial) -> None:
     """Delete the blobs of a run's system; its log stays and can be read, its models cannot be used."""
-    backend = open_backend(trial.store)
+    backend = open_place(trial.store)
     backend.delete([entry.key for entry in backend.list(BLOBS)])
 
 

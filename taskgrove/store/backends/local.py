@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, final
+from urllib.parse import unquote, urlsplit
 
 from taskgrove.domain.errors import (
+    BadValueError,
     EnvironmentFailure,
     StorageAccessError,
     StorageFullError,
@@ -42,6 +45,7 @@ class LocalBackend(AbstractBackend):
 
     name: ClassVar[str] = "local"
     summary: ClassVar[str] = "a folder on this machine or on a network file system"
+    schemes: ClassVar[tuple[str, ...]] = ("file",)
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
@@ -49,7 +53,7 @@ class LocalBackend(AbstractBackend):
 
     @classmethod
     def at(cls, location: str) -> LocalBackend:
-        path = Path(location).expanduser()
+        path = Path(_path(location) if location.startswith("file:") else location).expanduser()
         with _explained("look at", path):
             occupied = path.exists() and not path.is_dir()
         if occupied:
@@ -65,14 +69,24 @@ class LocalBackend(AbstractBackend):
             return (self.root / key).read_bytes()
         return None
 
+    def size(self, key: str) -> int | None:
+        check_key(key)
+        with _explained("look at", self.root / key), suppress(*_ABSENT):
+            found = os.stat(self.root / key)
+            return found.st_size if stat.S_ISREG(found.st_mode) else None
+        return None
+
     def put_new(self, key: str, data: bytes) -> bool:
         check_key(key)
         path = self.root / key
         with _explained("write", path):
+            if os.path.lexists(path):  # somebody was faster: spare the writing and syncing of a file
+                return False
             self._settle(path.parent, in_order=True)
             with _temporary(path.parent, data) as temporary:
                 created = _linked(temporary, path)
-            _sync_folder(path.parent)
+            if created:
+                _sync_folder(path.parent)
         return created
 
     def put(self, key: str, data: bytes) -> None:
@@ -117,6 +131,15 @@ class LocalBackend(AbstractBackend):
             with suppress(FileNotFoundError):
                 _sync_folder(folder.parent / f"{int(folder.name) - 1:0{len(folder.name)}d}")
         self._settled.add(folder)
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost") or not parts.path:
+        raise BadValueError(
+            f"{url!r} names no folder of this machine; write file:relative/path or file:///absolute/path."
+        )
+    return unquote(parts.path)
 
 
 @contextmanager
@@ -213,5 +236,5 @@ def _walk(folder: Path, above: str) -> Iterator[Entry]:
                 yield from _walk(folder / item.name, f"{above}{item.name}/")
                 continue
             with suppress(FileNotFoundError):  # removed since it was found
-                stat = item.stat()
-                yield Entry(f"{above}{item.name}", stat.st_size, stat.st_mtime)
+                status = item.stat()
+                yield Entry(f"{above}{item.name}", status.st_size, status.st_mtime)
