@@ -11,7 +11,7 @@ from typing import ClassVar
 from taskgrove.agents.base import AbstractAgent, Assignment, Equipment, Verdict
 from taskgrove.agents.effort import Effort
 from taskgrove.agents.evolution import cost_of, lineage, model_of, origins
-from taskgrove.agents.population import Member, incumbents, others_of, ranked, score_of
+from taskgrove.agents.population import Member, incumbents, others_of, ranked, score_of, stranger
 from taskgrove.domain.ids import ModelId, TaskName
 from taskgrove.domain.jobs import Completed, JobFailed, TrainJob
 from taskgrove.domain.proposal import Proposal
@@ -109,7 +109,7 @@ class AbstractGenerational(AbstractAgent[GenerationState]):
         return GenerationState(
             assignment=assignment,
             generation=0,
-            population=incumbents(assignment.task, view, self.equipment.score),
+            population=incumbents(assignment.task, view, self.equipment.score, self.equipment.layout.member),
             selections=dict(view.selections.get(assignment.task, {})),
         )
 
@@ -173,9 +173,11 @@ class AbstractGenerational(AbstractAgent[GenerationState]):
 
     def conclude(self, state: GenerationState, view: SystemView) -> Proposal:
         task = state.assignment.task
-        if not state.population:
+        before = stranger(task, view, self.equipment.score, self.equipment.layout.member)
+        if not state.population and before is None:
             return Proposal(task=task, best=None, score=None)
-        best = ranked(state.population, oldest_first=self.strict)[0]
+        candidates = (*state.population, *(() if before is None else (before,)))
+        best = ranked(candidates, oldest_first=self.strict)[0]
         return Proposal(task=task, best=best.model.id, score=best.score)
 
     def _seed(self, state: GenerationState, child: int, purpose: str) -> int:

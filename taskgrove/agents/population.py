@@ -27,15 +27,29 @@ def score_of(model: Model, view: SystemView, score: AbstractScore) -> float:
     return score.score(model.quality, Cost(accounted_params=accounted, flops=model.flops))
 
 
-def incumbents(task: TaskName, view: SystemView, score: AbstractScore) -> tuple[Member, ...]:
-    """The population with which an iteration begins: the task's published model, if any."""
+def incumbents(task: TaskName, view: SystemView, score: AbstractScore, member: str) -> tuple[Member, ...]:
+    """The population with which an iteration begins: the task's published model, if it has the backbone."""
     best = view.best(task)
-    return () if best is None else (Member(model=best, score=score_of(best, view, score)),)
+    if best is None or best.member != member:
+        return ()
+    return (Member(model=best, score=score_of(best, view, score)),)
+
+
+def stranger(task: TaskName, view: SystemView, score: AbstractScore, member: str) -> Member | None:
+    """The task's published model when it has another backbone, so that it can be no parent; else None."""
+    best = view.best(task)
+    if best is None or best.member == member:
+        return None
+    return Member(model=best, score=score_of(best, view, score))
 
 
 def others_of(task: TaskName, view: SystemView, member: str) -> tuple[Model, ...]:
-    """All other models of the system that have the same backbone, roots first."""
-    return tuple(m for m in view.published() if m.task != task and m.member == member)
+    """All other models of the system that have the same backbone and are not private, roots first."""
+    return tuple(
+        m
+        for m in view.published()
+        if m.task != task and m.member == member and not (m.task and view.tasks[m.task].private)
+    )
 
 
 def ranked(population: Sequence[Member], *, oldest_first: bool = False) -> tuple[Member, ...]:

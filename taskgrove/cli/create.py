@@ -42,12 +42,17 @@ def add(
     val: Annotated[str | None, typer.Option(help="e.g. 'train[:5%]'.")] = None,
     test: Annotated[str | None, typer.Option(help="e.g. 'test'.")] = None,
     allow_overlap: Annotated[bool, typer.Option(help="Accept splits that share images.")] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Never let its models be parents of other tasks' models.")
+    ] = False,
 ) -> None:
     """Add a task; its images are read once to check them."""
     given = {"train": train, "val": val, "test": test}
     splits = {role: text for role, text in given.items() if text is not None}
     with reading_shown(err):
-        spec = taskgrove.open(grove).add_task(name, source, splits or None, allow_overlap=allow_overlap)
+        spec = taskgrove.open(grove).add_task(
+            name, source, splits or None, allow_overlap=allow_overlap, private=private
+        )
     sizes = ", ".join(f"{role} {size:,} ({spec.splits[role]})" for role, size in spec.sizes.items())
     say(f"{name}: {spec.num_classes} classes; {sizes}.")
 
@@ -63,7 +68,9 @@ def add_suite(
         if entry.name not in system.view().tasks:
             source, splits = filled(entry.source), entry.splits() or None
             with reading_shown(err):
-                spec = system.add_task(entry.name, source, splits, allow_overlap=entry.allow_overlap)
+                spec = system.add_task(
+                    entry.name, source, splits, allow_overlap=entry.allow_overlap, private=entry.private
+                )
             say(f"{entry.name}: {spec.num_classes} classes, {spec.sizes['train']:,} training images.")
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from time import process_time
 from types import TracebackType
 from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
+from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.jobs import EvaluateJob, Outcome, TrainJob
 from taskgrove.domain.records import Evaluation
@@ -20,6 +23,32 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Hear = Callable[[Any], Any]
 """Called with what jobs tell from other processes; see `workers.post`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a call needs of the machine that carries it out.
+
+    Attributes:
+        cpus: Cores; None leaves it to the executor.
+        gpus: GPUs, a whole number or a part of one; None leaves it to the executor.
+        custom: What else, by the name under which a cluster offers it.
+    """
+
+    cpus: float | None = None
+    gpus: float | None = None
+    custom: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        custom = {f"custom.{name}": amount for name, amount in self.custom.items()}
+        for name, amount in {"cpus": self.cpus, "gpus": self.gpus, **custom}.items():
+            if amount is not None and not 0 <= amount < math.inf:
+                raise BadValueError(f"resources.{name} must not be negative or infinite, got {amount}.")
+        if self.gpus is not None and self.gpus > 1 and self.gpus % 1:
+            raise BadValueError(
+                f"resources.gpus is {self.gpus}, but more than one GPU can only be had whole; "
+                f"give {math.ceil(self.gpus)}."
+            )
 
 
 class AbstractExecutor(ABC):
@@ -35,6 +64,9 @@ class AbstractExecutor(ABC):
     """One line for `taskgrove list executors`."""
     parallel: ClassVar[bool] = False
     """Whether several calls run at the same time, in other processes. They are pickled then."""
+    elsewhere: ClassVar[bool] = False
+    """Whether calls run on other machines, too: then it takes 0 workers for as many as it has room for,
+    and what this machine has says nothing of theirs."""
     backlog: int = sys.maxsize
     """Calls that it should have at once, so that nobody in it waits; the others stay with the caller,
     who can still choose among them."""
@@ -44,7 +76,8 @@ class AbstractExecutor(ABC):
         """The executor for a run; the default is for those that run one call at a time.
 
         Args:
-            workers: Calls to run at the same time, at least 1; always 1 unless `parallel`.
+            workers: Calls to run at the same time, at least 1; always 1 unless `parallel`. Also 0 when
+                calls run `elsewhere`.
             hear: To be called with what jobs tell. Only the display of progress suffers without it.
         """
         return cls()
@@ -52,6 +85,27 @@ class AbstractExecutor(ABC):
     @abstractmethod
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Schedule a call; an exception it raises comes out of the future."""
+
+    def needing(self, resources: Resources) -> AbstractExecutor:
+        """The executor for calls that need this; what ends either ends both.
+
+        The default is for those that use what their machine has: it gives the executor itself.
+
+        Raises:
+            BadValueError: The resources cannot be had.
+        """
+        if resources.custom:
+            raise BadValueError(
+                f"The executor {self.name!r} has no resource named {next(iter(resources.custom))!r}: only a "
+                "cluster has resources of its own. Leave out resources.custom, or use the executor 'ray'."
+            )
+        cores = os.cpu_count() or 1
+        if resources.cpus is not None and resources.cpus > cores:
+            raise BadValueError(
+                f"resources.cpus is {resources.cpus:g}, but the executor {self.name!r} works on this machine, "
+                f"which has {cores} core(s). Ask for less, or use the executor 'ray'."
+            )
+        return self
 
     @abstractmethod
     def shutdown(self) -> None:

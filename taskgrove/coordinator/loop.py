@@ -7,14 +7,16 @@ tells the agent again what had been told, and goes on; only the children in trai
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from taskgrove.agents.base import AbstractAgent
 from taskgrove.coordinator.base import AbstractExecutor, Observe, Work
 from taskgrove.coordinator.driver import Course, Driver, Parked
 from taskgrove.coordinator.iteration import Iterations
+from taskgrove.coordinator.limits import Limits
 from taskgrove.coordinator.narrator import Narrator
 from taskgrove.coordinator.schedule import Schedule, sequential
 from taskgrove.coordinator.writer import Writer
@@ -38,6 +40,7 @@ class Run:
         mine: The tasks that this process grows, when others grow the others; all by default.
         holder: Who claims its tasks, so that an agent that was thought dead is refused from then on. Without
             one, only tasks that somebody has claimed are claimed again.
+        limits: When it ends before its iterations do.
     """
 
     start: StartExperiment
@@ -47,6 +50,7 @@ class Run:
     schedule: Schedule = Schedule.SEQUENTIAL
     mine: tuple[TaskName, ...] | None = None
     holder: str = ""
+    limits: Limits = field(default_factory=Limits)
 
 
 class Coordinator:
@@ -70,6 +74,7 @@ class Coordinator:
     ) -> None:
         self._store = store
         self._run = run
+        self._began = time.monotonic()
         self._tasks = run.start.tasks if run.mine is None else run.mine
         self._narrator = Narrator(observe)
         self._writer = Writer(store, run.start.experiment)
@@ -114,6 +119,13 @@ class Coordinator:
                 holder = self._run.holder or "somebody without a name"
                 self._writer.claim(task, self._run.agents[task].agent_name, holder)
 
+    def _ends(self, task: TaskName) -> bool:
+        """Whether a limit is reached; an iteration that has been begun is always carried out."""
+        if self._iterations.is_open(task):
+            return False
+        elapsed_s = time.monotonic() - self._began
+        return self._run.limits.reached(self._store.state, self._run.start.experiment, task, elapsed_s)
+
     def _finished(self) -> Mapping[TaskName, int]:
         """Iterations of this experiment that have ended, by task."""
         return self._store.state.view.progress.get(self._run.start.experiment, {})
@@ -122,7 +134,7 @@ class Coordinator:
         """One iteration of a task with its test."""
         self._store.refresh()
         # Another process may be carrying out the same run, and be faster.
-        if self._finished().get(task, 0) <= iteration:
+        if self._finished().get(task, 0) <= iteration and not self._ends(task):
             yield from self._iterations.iterate(task)
             yield from self._iterations.assess(task)
 
@@ -133,20 +145,19 @@ class Coordinator:
                 continue
             if self._run.schedule is Schedule.ROUNDS:
                 yield from self._barrier(task, iteration)
+            if self._ends(task):
+                return
             yield from self._course(task, iteration)
 
     def _barrier(self, task: TaskName, iteration: int) -> Course:
         """Wait until all tasks of the experiment are here, then begin the round, if nobody has."""
         tasks, experiment = self._run.start.tasks, self._run.start.experiment
-        while any(self._finished().get(other, 0) < iteration for other in tasks):
+        while any(self._finished().get(t, 0) < iteration and not self._ends(t) for t in tasks):
             yield Parked()
-        while not self._iterations.is_open(task):
+        while not self._iterations.is_open(task) and not self._ends(task):
             view = self._store.state.view
-            here = [
-                t
-                for t in tasks
-                if self._finished().get(t, 0) == iteration and not self._iterations.is_open(t)
-            ]
+            due = [t for t in tasks if self._finished().get(t, 0) == iteration]
+            here = [t for t in due if not self._iterations.is_open(t) and not self._ends(t)]
             operation = BeginRound(
                 experiment=experiment,
                 agents={t: self._run.agents[t].agent_name for t in here},

@@ -26,6 +26,7 @@ class TaskSpec:
         image_shape: Height, width and channels (1 or 3) of the stored images.
         fingerprint: sha256 over images and labels of all roles; refuses data that has changed.
         data: Blob that holds the data itself, for tasks given as arrays; otherwise None.
+        private: Whether its models are never parents of other tasks' models.
     """
 
     name: TaskName
@@ -36,6 +37,7 @@ class TaskSpec:
     image_shape: tuple[int, int, int]
     fingerprint: str
     data: BlobId | None = None
+    private: bool = False
 
     @property
     def num_classes(self) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ import torch
 from taskgrove.agents.base import AbstractAgent, Equipment
 from taskgrove.agents.methods import AGENTS
 from taskgrove.backbones.families import family_of
+from taskgrove.coordinator.limits import Limits
 from taskgrove.coordinator.loop import Run
 from taskgrove.coordinator.schedule import Schedule
 from taskgrove.domain.errors import BadValueError, UnknownNameError
@@ -186,10 +187,32 @@ def check_spec(spec: ExperimentSpec) -> None:
             executor or source.
         BadValueError: A value is out of its range.
     """
-    build_agent(spec, spec.root.member, training_of(spec))
+    train, names = training_of(spec), [task.name for task in spec.tasks]
+    build_agent(spec, spec.root.member, train)
+    _agents(spec, [TaskName(name) for name in names], spec.root.member, train)
     schedule_of(spec)
     for task in spec.tasks:
         normalise_source(task.source)
+
+
+def _agents(
+    spec: ExperimentSpec, tasks: Sequence[TaskName], member: str, train: TrainConfig
+) -> dict[TaskName, AbstractAgent[Any]]:
+    """The agent of each task; tasks of a group have one in common.
+
+    Args:
+        spec: The experiment.
+        tasks: All of them.
+        member: The backbone of the system's first root, which groups without a root of their own have.
+        train: How children are trained.
+    """
+    common = build_agent(spec, member, train)
+    agents = dict.fromkeys(tasks, common)
+    for group in spec.groups:
+        own = spec.of_task(group.tasks[0])
+        agent = build_agent(own, group.root.member if group.root else member, train)
+        agents.update((TaskName(name), agent) for name in group.tasks if name in agents)
+    return agents
 
 
 def build_run(spec: ExperimentSpec, view: SystemView, train: TrainConfig) -> Run:
@@ -202,7 +225,7 @@ def build_run(spec: ExperimentSpec, view: SystemView, train: TrainConfig) -> Run
         )
     for name in names:
         view.task(name)
-    agent = build_agent(spec, view.models[view.roots[0]].member, train)
+    member = view.models[view.roots[0]].member
     start = StartExperiment(
         experiment=spec.name,
         digest=digest(spec, train.precision, train.threads),
@@ -213,7 +236,8 @@ def build_run(spec: ExperimentSpec, view: SystemView, train: TrainConfig) -> Run
     return Run(
         start=start,
         seed=spec.seed,
-        agents=dict.fromkeys(names, agent),
+        agents=_agents(spec, names, member, train),
         threads=train.threads,
         schedule=schedule_of(spec),
+        limits=Limits(**asdict(spec.limits)),
     )

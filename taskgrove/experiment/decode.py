@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from taskgrove.domain.errors import BadValueError, UnknownNameError, UserError
-from taskgrove.experiment.spec import ExperimentSpec
+from taskgrove.experiment.spec import ExperimentSpec, RootSpec
 from taskgrove.experiment.suites import SUITES
 from taskgrove.experiment.variables import filled
 
@@ -82,7 +83,28 @@ def experiment_of(table: Mapping[str, Any]) -> ExperimentSpec:
 
 
 def _with_agent_options(table: Mapping[str, Any]) -> dict[str, Any]:
-    """In the file, a method's own settings stand beside `method` and `iterations`."""
+    """In the file, a method's own settings stand beside `method` and `iterations`, also those of groups."""
+    groups = table.get("groups")
+    if isinstance(groups, list):
+        whole = [
+            _group(group, f"groups[{i}]") if isinstance(group, dict) else group
+            for i, group in enumerate(groups)
+        ]
+        table = {**table, "groups": whole}
+    return _with_options(table)
+
+
+def _group(group: Mapping[str, Any], place: str) -> dict[str, Any]:
+    agent = group.get("agent")
+    if isinstance(agent, dict) and "iterations" in agent:
+        raise BadValueError(
+            f"{place}.agent.iterations: all tasks of an experiment have the same number of iterations; set "
+            "agent.iterations, or make several experiments of them."
+        )
+    return _with_options(group)
+
+
+def _with_options(table: Mapping[str, Any]) -> dict[str, Any]:
     agent = table.get("agent")
     if not isinstance(agent, dict):
         return dict(table)
@@ -95,8 +117,14 @@ def _expanded(spec: ExperimentSpec) -> ExperimentSpec:
     """Spell out the suite, and environment variables where the experiment names files."""
     suite = () if spec.suite is None else SUITES[spec.suite].tasks
     tasks = tuple(replace(task, source=filled(task.source)) for task in (*suite, *spec.tasks))
-    weights = None if spec.root.weights is None else filled(spec.root.weights)
-    return replace(spec, tasks=tasks, root=replace(spec.root, weights=weights))
+    groups = tuple(
+        group if group.root is None else replace(group, root=_filled(group.root)) for group in spec.groups
+    )
+    return replace(spec, tasks=tasks, root=_filled(spec.root), groups=groups)
+
+
+def _filled(root: RootSpec) -> RootSpec:
+    return root if root.weights is None else replace(root, weights=filled(root.weights))
 
 
 def decode(kind: type[T], table: Mapping[str, Any], place: str) -> T:
@@ -130,6 +158,11 @@ def _join(place: str, key: str) -> str:
 
 
 def _convert(hint: Any, value: Any, place: str) -> Any:
+    choices = [choice for choice in get_args(hint) if choice is not type(None)]
+    if get_origin(hint) is UnionType and len(choices) == 1:
+        inner = choices[0]
+        if is_dataclass(inner) or get_origin(inner) is not None:
+            hint = inner
     if is_dataclass(hint) and isinstance(hint, type):
         return decode(hint, expect(value, dict, place), place)
     if get_origin(hint) is tuple:

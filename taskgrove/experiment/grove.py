@@ -19,7 +19,7 @@ from taskgrove.domain.errors import BadValueError, DuplicateNameError, StorePath
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import BlobId, ModelId, TaskName
 from taskgrove.domain.jobs import EvaluateJob
-from taskgrove.domain.records import AddRoot, AddTask, Evaluation, TaskSpec
+from taskgrove.domain.records import AddRoot, AddTask, Evaluation, Model, TaskSpec
 from taskgrove.domain.view import SystemView
 from taskgrove.experiment.build import (
     build_device,
@@ -117,6 +117,7 @@ class Grove:
         splits: Mapping[str, str] | None = None,
         *,
         allow_overlap: bool = False,
+        private: bool = False,
     ) -> TaskSpec:
         """Add a task to be learned.
 
@@ -127,6 +128,7 @@ class Grove:
             splits: Expressions by role (`train`, `val`, `test`), e.g. `{"train": "train[5%:]"}`;
                 missing roles get the source's own splits, and validation is cut from train.
             allow_overlap: Accept splits that share images, as some published experiments did.
+            private: Never let its models be parents of other tasks' models.
 
         Raises:
             DuplicateNameError: The system has a task of that name.
@@ -146,9 +148,26 @@ class Grove:
         data = cut_task(raw, chosen, allow_overlap=allow_overlap)
         if isinstance(source, ArrayData):
             blob = self.store.put_blob(source.packed)
-        spec = describe(TaskName(name), text, chosen, data, blob)
+        spec = replace(describe(TaskName(name), text, chosen, data, blob), private=private)
         self.store.commit(AddTask(task=spec))
         return spec
+
+    def add_root(self, root: RootSpec) -> Model:
+        """Publish another root model beside those that the system has; one that it has is left as it is.
+
+        Raises:
+            UnknownNameError: There is no such backbone.
+            WeightsError: The weights file does not fit the backbone.
+        """
+        scratch: dict[str, bytes] = {}
+        model, view = build_root(root, lambda data: _remember(scratch, data)), self.view()
+        for known in (view.models[identity] for identity in view.roots):
+            if (known.member, known.components) == (model.member, model.components):
+                return known
+        for data in scratch.values():
+            self.store.put_blob(data)
+        self.store.commit(AddRoot(model=model))
+        return model
 
     def task_data(self, name: TaskName) -> TaskData:
         """A task's images and labels, read again from their source.
@@ -247,11 +266,20 @@ class Grove:
         """
         check_spec(spec)
         self._check_root(spec.root)
+        for group in spec.groups:
+            if group.root is not None:
+                self.add_root(group.root)
         view = self.view()
         for entry in spec.tasks:
             known = view.tasks.get(TaskName(entry.name))
             if known is None:
-                self.add_task(entry.name, entry.source, entry.splits(), allow_overlap=entry.allow_overlap)
+                self.add_task(
+                    entry.name,
+                    entry.source,
+                    entry.splits(),
+                    allow_overlap=entry.allow_overlap,
+                    private=entry.private,
+                )
             else:
                 _check_same(known, entry)
         return self._carry_out(spec, observe, watch, team, role)

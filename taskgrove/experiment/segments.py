@@ -19,7 +19,7 @@ from taskgrove.experiment.decode import (
 )
 from taskgrove.experiment.spec import ExperimentSpec, TaskEntry
 
-REPLACED = ("agent", "score", "space", "budget", "train", "defaults")
+REPLACED = ("agent", "score", "space", "budget", "limits", "train", "defaults", "groups")
 """Tables that a segment replaces as a whole when it names them."""
 ARRIVING = ("suite", "tasks")
 """What a segment adds to the tasks so far."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
-from taskgrove.domain.errors import BadValueError, DuplicateNameError
+from taskgrove.domain.errors import BadValueError, DuplicateNameError, UnknownNameError
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import NAME_PATTERN
 from taskgrove.scoring.decay import DecayScore
@@ -185,6 +185,7 @@ class TaskEntry:
 
     Attributes:
         allow_overlap: Accept splits that share images, as some published experiments did.
+        private: Whether its models are never parents of other tasks' models.
     """
 
     name: str
@@ -193,6 +194,7 @@ class TaskEntry:
     val: str | None = None
     test: str | None = None
     allow_overlap: bool = False
+    private: bool = False
 
     def __post_init__(self) -> None:
         check_name("a task", self.name)
@@ -201,6 +203,57 @@ class TaskEntry:
         """The splits that are spelled out, by role."""
         given = {"train": self.train, "val": self.val, "test": self.test}
         return {role: text for role, text in given.items() if text is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSpec:
+    """What is different for some of the tasks; what is None is the experiment's own.
+
+    Attributes:
+        tasks: Names.
+        agent: Their search method; its `iterations` mean nothing, since all tasks have the same number.
+        score: What it maximises.
+        space: What it searches.
+        defaults: Where its hyperparameters start.
+        root: The model that theirs descend from; published when the system does not have it.
+    """
+
+    tasks: tuple[str, ...]
+    agent: AgentSpec | None = None
+    score: ScoreSpec | None = None
+    space: SpaceSpec | None = None
+    defaults: Mapping[str, HparamValue] | None = None
+    root: RootSpec | None = None
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise BadValueError("A group needs at least one task.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsSpec:
+    """When an experiment ends before its iterations do; looked at before each task iteration.
+
+    Attributes:
+        samples, flops: Training images and floating-point operations of all tasks together.
+        task_samples, task_flops: Of one task; the others go on.
+        seconds: Of this process, since it began.
+        patience: A task ends after so many iterations in a row that did not change its model.
+    """
+
+    samples: int | None = None
+    flops: int | None = None
+    task_samples: int | None = None
+    task_flops: int | None = None
+    seconds: float | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None and value <= 0:
+                raise BadValueError(
+                    f"limits.{name} must be positive, got {value}; leave it out for no limit."
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +269,8 @@ class ExperimentSpec:
         schedule: How task iterations follow each other: `sequential`, `rounds` or `free`.
         defaults: Other default values for searched hyperparameters.
         suite: A registered suite, whose tasks come before `tasks`.
+        groups: What is different for some tasks.
+        limits: When it ends before its iterations do.
     """
 
     name: str
@@ -233,6 +288,8 @@ class ExperimentSpec:
     defaults: Mapping[str, HparamValue] = field(default_factory=dict)
     suite: str | None = None
     tasks: tuple[TaskEntry, ...] = ()
+    groups: tuple[GroupSpec, ...] = ()
+    limits: LimitsSpec = field(default_factory=LimitsSpec)
 
     def __post_init__(self) -> None:
         check_name("an experiment", self.name)
@@ -244,6 +301,32 @@ class ExperimentSpec:
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise DuplicateNameError(f"tasks: {', '.join(repeated)} is named more than once.")
+        if self.schedule == "rounds" and self.limits.seconds is not None:
+            raise BadValueError(
+                'limits.seconds would end a round at another place in every run; with schedule = "rounds" '
+                "use limits.samples or limits.flops."
+            )
+        grouped = [name for group in self.groups for name in group.tasks]
+        twice = sorted({name for name in grouped if grouped.count(name) > 1})
+        if twice:
+            raise DuplicateNameError(f"groups: task {', '.join(twice)} is in more than one group.")
+        for name in grouped:
+            if names and name not in names:
+                raise UnknownNameError.of("task", name, names)
+
+    def of_task(self, name: str) -> ExperimentSpec:
+        """The experiment as it is for one task."""
+        group = next((group for group in self.groups if name in group.tasks), None)
+        if group is None:
+            return self
+        return replace(
+            self,
+            agent=replace(group.agent or self.agent, iterations=self.agent.iterations),
+            score=group.score or self.score,
+            space=group.space or self.space,
+            defaults=self.defaults if group.defaults is None else group.defaults,
+            root=group.root or self.root,
+        )
 
 
 def canonical(spec: ExperimentSpec) -> str:
@@ -261,7 +344,7 @@ def digest(spec: ExperimentSpec, precision: str, threads: int) -> str:
         precision, threads: As resolved on this machine, since they decide the last bits.
     """
     fields = asdict(spec)
-    for free in ("name", "device", "executor", "workers", "root", "suite", "tasks", "train"):
+    for free in ("name", "device", "executor", "workers", "root", "suite", "tasks", "train", "limits"):
         del fields[free]
     del fields["agent"]["iterations"]
     train = {**asdict(spec.train), "precision": precision, "threads": threads}

@@ -78,6 +78,8 @@ class State:
         evaluations: Accuracies of live models that agents never see, by model and split.
         open: The open iteration of each task that has one.
         spent: What each experiment has cost so far.
+        spent_on: The same by task.
+        unchanged: Iterations in a row that did not change the task's model.
         unmeasured: Experiment and number of each task's newest finished iteration, until the metrics
             after it are recorded.
         claims: Of the tasks that were ever claimed, the newest.
@@ -92,6 +94,8 @@ class State:
     evaluations: Mapping[ModelId, Mapping[str, Evaluation]] = field(default_factory=dict)
     open: Mapping[TaskName, OpenIteration] = field(default_factory=dict)
     spent: Mapping[str, Spent] = field(default_factory=dict)
+    spent_on: Mapping[str, Mapping[TaskName, Spent]] = field(default_factory=dict)
+    unchanged: Mapping[TaskName, int] = field(default_factory=dict)
     unmeasured: Mapping[TaskName, tuple[str, int]] = field(default_factory=dict)
     claims: Mapping[TaskName, Claimed] = field(default_factory=dict)
     tags: Mapping[str, int] = field(default_factory=dict)
@@ -207,6 +211,7 @@ def _retired(state: State, task: TaskName) -> State:
         open=_without(state.open, {task}),
         claims=_without(state.claims, {task}),
         unmeasured=_without(state.unmeasured, {task}),
+        unchanged=_without(state.unchanged, {task}),
         retired=(*state.retired, task),
     )
 
@@ -260,7 +265,13 @@ def _finish(state: State, child: FinishChild) -> State:
 
 def _spend(state: State, child: FinishChild, meters: Mapping[str, float]) -> State:
     spent = state.spent.get(child.experiment, Spent()).plus(child, meters)
-    return replace(state, spent=_with(state.spent, child.experiment, spent))
+    by_task = state.spent_on.get(child.experiment, {})
+    own = by_task.get(child.task, Spent()).plus(child, {})
+    return replace(
+        state,
+        spent=_with(state.spent, child.experiment, spent),
+        spent_on=_with(state.spent_on, child.experiment, _with(by_task, child.task, own)),
+    )
 
 
 def _end(state: State, end: EndIteration) -> State:
@@ -274,10 +285,12 @@ def _end(state: State, end: EndIteration) -> State:
         iterations=_with(view.iterations, task, end.iteration + 1),
         progress=_with(view.progress, end.experiment, done),
     )
+    same = end.best == state.view.bests.get(task)
     return replace(
         state,
         view=view,
         open=_without(state.open, {task}),
+        unchanged=_with(state.unchanged, task, state.unchanged.get(task, 0) + 1 if same else 0),
         unmeasured=_with(state.unmeasured, task, (end.experiment, end.iteration)),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations
 from random import Random
@@ -17,6 +18,7 @@ from taskgrove.agents.population import (
     sample_by_score,
     sample_parent,
     score_of,
+    stranger,
 )
 from taskgrove.domain.ids import ModelId, TaskName
 from taskgrove.domain.records import Model
@@ -25,7 +27,7 @@ from taskgrove.scoring.quality import QualityScore
 from taskgrove.testing.layouts import offspring, tiny_root, tiny_score, tiny_view
 from tests.unit.exact_chance import distribution
 
-A = TaskName("a")
+A, B = TaskName("a"), TaskName("b")
 ROOT = tiny_root()
 
 
@@ -163,8 +165,26 @@ def test_a_population_begins_with_the_tasks_published_model() -> None:
     mine, other = offspring(ROOT, "a", quality=0.4), offspring(ROOT, "b")
     view = tiny_view(mine, other)
     score = tiny_score()
-    assert incumbents(A, view, score) == (Member(model=mine, score=score_of(mine, view, score)),)
-    assert incumbents(A, tiny_view(other), score) == ()
+    published = Member(model=mine, score=score_of(mine, view, score))
+    assert incumbents(A, view, score, mine.member) == (published,)
+    assert incumbents(A, tiny_view(other), score, mine.member) == ()
+    assert stranger(A, view, score, mine.member) is None
+
+
+def test_a_published_model_of_another_backbone_is_no_parent_but_a_rival() -> None:
+    mine, score = offspring(ROOT, "a", quality=0.4), tiny_score()
+    view = tiny_view(mine)
+    assert incumbents(A, view, score, "another") == ()
+    assert stranger(A, view, score, "another") == Member(model=mine, score=score_of(mine, view, score))
+
+
+def test_private_tasks_lend_nothing() -> None:
+    view = tiny_view(offspring(ROOT, "a"), offspring(ROOT, "b"))
+    everybody = others_of(A, view, ROOT.member)
+    assert [m.task for m in everybody] == [None, "b"]
+    tasks = {**view.tasks, B: replace(view.tasks[B], private=True)}
+    assert [m.task for m in others_of(A, replace(view, tasks=tasks), ROOT.member)] == [None]
+    assert [m.task for m in others_of(B, replace(view, tasks=tasks), ROOT.member)] == [None, "a"]
 
 
 def test_a_score_is_of_quality_accounted_parameters_and_flops_at_the_view() -> None:
