@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
-SOURCES := taskgrove tests benchmarks docs recipes
+SOURCES := taskgrove tests benchmarks docs recipes examples
 
 .PHONY: demo setup check fix test test-slow docs bench bench-speed lock release clean
 

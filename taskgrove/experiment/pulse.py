@@ -18,7 +18,9 @@ from taskgrove.coordinator.base import Event, Observe, Stage
 from taskgrove.coordinator.loop import Run
 from taskgrove.domain.errors import EnvironmentFailure
 from taskgrove.store.base import AbstractBackend
-from taskgrove.store.presence import EVERY_S, Presence, note_key
+from taskgrove.store.presence import EVERY_S, Presence, note_key, present
+
+_FORGOTTEN_AFTER_S = 7 * 24 * 3600.0
 
 
 def new_holder() -> str:
@@ -53,6 +55,7 @@ class Pulse:
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
 
     def __enter__(self) -> Pulse:
+        self._forget_the_dead()
         self._write()
         self._thread.start()
         return self
@@ -70,6 +73,14 @@ class Pulse:
         trained = event.stage is Stage.CHILD and not event.recovered
         doing = f"{event.task} iteration {event.iteration}: {event.stage}"
         self._note = msgspec.structs.replace(self._note, children=self._note.children + trained, doing=doing)
+
+    def _forget_the_dead(self) -> None:
+        """Remove the notes of agents that were killed long ago."""
+        oldest = self._clock() - _FORGOTTEN_AFTER_S
+        with suppress(EnvironmentFailure):
+            dead = [note_key(note) for note in present(self._backend) if note.seen < oldest]
+            if dead:
+                self._backend.delete(dead)
 
     def _beat(self) -> None:
         while not self._over.wait(self._every_s):

@@ -47,6 +47,15 @@ def test_a_note_is_renewed_while_the_agent_lives_and_gone_afterwards() -> None:
     assert present(backend) == []
 
 
+def test_agents_that_were_killed_long_ago_are_forgotten() -> None:
+    backend, day = MemoryBackend(), 24 * 3600.0
+    for one in (note("long dead", seen=100.0), note("silent", seen=100.0 + 2 * day)):
+        backend.put(note_key(one), msgspec.json.encode(one))
+    with Pulse(backend, note("me", began=100.0 + 8 * day), clock=lambda: 100.0 + 8 * day):
+        assert {found.holder for found in present(backend)} == {"silent", "me"}
+    assert {found.holder for found in present(backend)} == {"silent"}
+
+
 def test_a_storage_that_fails_only_misses_notes() -> None:
     broken = FaultyBackend(MemoryBackend(), always(Fault.DISK_FULL, "put"))
     with Pulse(broken, note(), every_s=0.001) as pulse:
