@@ -71,5 +71,5 @@ clean:  ## forget environments, caches and the demo
 	@touch $@
 
 .venv/.dev: .venv/.torch pyproject.toml
-	$(PIP) -e '.[demo,search,hub,cloud,dev]'
+	$(PIP) -e '.[demo,search,hub,cloud,ray,dev]'
 	@touch $@ .venv/.demo

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from taskgrove.version import __version__
 
 if TYPE_CHECKING:
+    from taskgrove.coordinator.executors.futures import FuturesExecutor as FuturesExecutor
     from taskgrove.experiment.api import create as create
     from taskgrove.experiment.api import open as open
     from taskgrove.experiment.api import run as run
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 # Names are imported on first use: rooms that may not import torch do not do so through this file, and
 # the command line, which takes them from here, loads it only for commands that compute.
 _HOMES = {
+    "FuturesExecutor": "taskgrove.coordinator.executors.futures",
     "Grove": "taskgrove.experiment.grove",
     "ScoreSpec": "taskgrove.experiment.spec",
     "TrainSpec": "taskgrove.experiment.spec",
@@ -55,6 +57,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "FuturesExecutor",
     "Grove",
     "ScoreSpec",
     "TrainSpec",

@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 
 import taskgrove
-from taskgrove.cli.grow import show
-from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, err, pairs
-from taskgrove.cli.progress import GrowDisplay
+from taskgrove.cli.grow import display_of, show
+from taskgrove.cli.output import DeviceOption, GroveArgument, JsonLinesOption, JsonOption, emit, pairs
 from taskgrove.domain.errors import BadValueError
 from taskgrove.experiment.places import open_store
 from taskgrove.experiment.role import Role
@@ -47,6 +46,7 @@ def agent(
         int, typer.Option(help="Children trained at the same time, in processes; 0: the executor decides.")
     ] = 0,
     json: JsonOption = False,
+    json_lines: JsonLinesOption = False,
 ) -> None:
     """Grow some tasks of a system that others may be growing; it may be started and stopped at any time.
 
@@ -55,7 +55,7 @@ def agent(
     if iterations < 0:
         raise BadValueError(f"--iterations must not be negative, got {iterations}; 0 goes on for ever.")
     system = taskgrove.open(grove)
-    with GrowDisplay(err, quiet=json) as display, progress_told_to(display.read):
+    with display_of(quiet=json, json_lines=json_lines) as display, progress_told_to(display.read):
         if experiment is not None:
             for spec in read_segments(experiment):
                 role = Role(tasks=tuple(task), claims=True)
@@ -75,7 +75,7 @@ def agent(
                 options=pairs(option or [], "--option"),
                 claim=True,
             )
-    show(system, json=json)
+    show(system, json=json, json_lines=json_lines)
 
 
 def agents(grove: GroveArgument, json: JsonOption = False) -> None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import taskgrove
-from taskgrove.cli.output import DeviceOption, GroveArgument, JsonOption, emit, err, pairs, say
+from taskgrove.cli.display import AbstractDisplay
+from taskgrove.cli.json_lines import JsonLines
+from taskgrove.cli.output import (
+    DeviceOption,
+    GroveArgument,
+    JsonLinesOption,
+    JsonOption,
+    emit,
+    err,
+    pairs,
+    say,
+)
 from taskgrove.cli.progress import GrowDisplay
 from taskgrove.experiment.segments import read_segments
 from taskgrove.experiment.spec import ScoreSpec, TrainSpec
@@ -54,10 +66,11 @@ def grow(
         ),
     ] = "sequential",
     json: JsonOption = False,
+    json_lines: JsonLinesOption = False,
 ) -> None:
     """Evolve the tasks' models; the same command continues a run that was interrupted."""
     system = taskgrove.open(grove)
-    with GrowDisplay(err, quiet=json) as display, progress_told_to(display.read):
+    with display_of(quiet=json, json_lines=json_lines) as display, progress_told_to(display.read):
         system.grow(
             agent=agent,
             iterations=iterations,
@@ -76,7 +89,7 @@ def grow(
             watch=display.watch,
             options=pairs(option or [], "--option"),
         )
-    show(system, json=json)
+    show(system, json=json, json_lines=json_lines)
 
 
 def run(
@@ -84,22 +97,32 @@ def run(
     store: StoreOption,
     report: ReportOption = None,
     json: JsonOption = False,
+    json_lines: JsonLinesOption = False,
 ) -> None:
     """Carry out an experiment from one file: root, tasks, search, segments; or continue it."""
     specs = read_segments(experiment)
     follows = rank_of_process().number > 0  # the process that leads speaks for all
-    with GrowDisplay(err, quiet=json or follows) as display, progress_told_to(display.read):
+    told = json_lines and not follows
+    with display_of(quiet=json or follows, json_lines=told) as display, progress_told_to(display.read):
         system = taskgrove.run(specs, store, observe=display.observe, watch=display.watch)
     if follows:
         return
-    show(system, json=json)
+    show(system, json=json, json_lines=json_lines)
     if report is not None:
         page = system.report(report, title=specs[-1].name)[0]
         say(f"Report: {page}", err)
 
 
-def show(system: taskgrove.Grove, *, json: bool) -> None:
-    """Print the per-task table of a system."""
+def display_of(*, quiet: bool, json_lines: bool) -> AbstractDisplay:
+    """What shows a run: lines of JSON on standard output, or else something for people on standard error."""
+    return JsonLines(sys.stdout) if json_lines else GrowDisplay(err, quiet=quiet)
+
+
+def show(system: taskgrove.Grove, *, json: bool, json_lines: bool = False) -> None:
+    """Print the per-task table of a system; with `json_lines` as the event `result`, on one line."""
     view, evaluations = system.view(), system.evaluations()
     rows, total = per_task(view, evaluations), totals(view, evaluations)
+    if json_lines:
+        JsonLines(sys.stdout).tell("result", as_json(rows, total))
+        return
     emit(as_rich(rows, total), as_json(rows, total), as_json=json)

@@ -15,6 +15,10 @@ GroveArgument = Annotated[
     str, typer.Argument(metavar="GROVE", help="Folder of the system, or <backend>:<location>.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+JsonLinesOption = Annotated[
+    bool,
+    typer.Option("--json-lines", help="Print JSON: one line per event while it runs, last the table."),
+]
 AtOption = Annotated[
     str | None,
     typer.Option("--at", metavar="COMMIT", help="As of a commit: its number, a tag, HEAD~N or ~N."),

@@ -18,6 +18,7 @@ from taskgrove.experiment.lookup import describe
 from taskgrove.experiment.places import open_index, open_store
 from taskgrove.reports.diff import diff as compare
 from taskgrove.reports.diff_table import as_rich as diff_rich
+from taskgrove.reports.duty import NEWEST, duty, known
 from taskgrove.reports.log import as_json as log_json
 from taskgrove.reports.log import as_rich as log_rich
 from taskgrove.reports.log import lines, selected
@@ -27,9 +28,12 @@ from taskgrove.reports.table import as_json, as_rich, per_task, totals
 
 def status(grove: GroveArgument, at: AtOption = None, json: JsonOption = False) -> None:
     """Show where the system stands: tasks, accuracies, sizes, what sharing saves."""
-    state = state_at(open_store(grove), at)
+    store = open_store(grove)
+    state = state_at(store, at)
     view, evaluations = state.view, state.evaluations
-    described = describe_system(view, state.spent)
+    stop = view.number + 1
+    newest = store.history(max(0, stop - NEWEST), stop) if known(state) else ()
+    described = describe_system(view, state.spent, duty(newest))
     rows, total = per_task(view, evaluations), totals(view, evaluations)
     shown = Group(described.as_rich(), as_rich(rows, total))
     emit(shown, {**described.as_json(), **as_json(rows, total)}, as_json=json)

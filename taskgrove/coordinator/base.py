@@ -50,6 +50,28 @@ class Resources:
                 f"give {math.ceil(self.gpus)}."
             )
 
+    def check_here(self, executor: str) -> None:
+        """Refuse what an executor that works on this machine cannot offer.
+
+        Raises:
+            BadValueError: More cores than there are, or something of a cluster's own.
+        """
+        if self.custom:
+            raise BadValueError(
+                f"The executor {executor!r} has no resource named {next(iter(self.custom))!r}: only a "
+                "cluster has resources of its own. Leave out resources.custom, or use the executor 'ray'."
+            )
+        cores = os.cpu_count() or 1
+        if self.cpus is not None and self.cpus > cores:
+            raise BadValueError(
+                f"resources.cpus is {self.cpus:g}, but the executor {executor!r} works on this machine, "
+                f"which has {cores} core(s). Ask for less, or use the executor 'ray'."
+            )
+
+
+UNSAID = Resources()
+"""Whatever the executor gives to a call that says nothing."""
+
 
 class AbstractExecutor(ABC):
     """Runs calls somewhere; a subset of `concurrent.futures.Executor`.
@@ -72,40 +94,24 @@ class AbstractExecutor(ABC):
     who can still choose among them."""
 
     @classmethod
-    def open(cls, workers: int, hear: Hear) -> Self:  # noqa: ARG003 - for those who override it
-        """The executor for a run; the default is for those that run one call at a time.
+    def open(cls, workers: int, hear: Hear, resources: Resources = UNSAID) -> Self:  # noqa: ARG003
+        """The executor for a run; the default is for those that run one call at a time in this process.
 
         Args:
             workers: Calls to run at the same time, at least 1; always 1 unless `parallel`. Also 0 when
                 calls run `elsewhere`.
             hear: To be called with what jobs tell. Only the display of progress suffers without it.
+            resources: What each call needs; on this machine all that matters is that they can be had.
+
+        Raises:
+            BadValueError: The resources cannot be had.
         """
+        resources.check_here(cls.name)
         return cls()
 
     @abstractmethod
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Schedule a call; an exception it raises comes out of the future."""
-
-    def needing(self, resources: Resources) -> AbstractExecutor:
-        """The executor for calls that need this; what ends either ends both.
-
-        The default is for those that use what their machine has: it gives the executor itself.
-
-        Raises:
-            BadValueError: The resources cannot be had.
-        """
-        if resources.custom:
-            raise BadValueError(
-                f"The executor {self.name!r} has no resource named {next(iter(resources.custom))!r}: only a "
-                "cluster has resources of its own. Leave out resources.custom, or use the executor 'ray'."
-            )
-        cores = os.cpu_count() or 1
-        if resources.cpus is not None and resources.cpus > cores:
-            raise BadValueError(
-                f"resources.cpus is {resources.cpus:g}, but the executor {self.name!r} works on this machine, "
-                f"which has {cores} core(s). Ask for less, or use the executor 'ray'."
-            )
-        return self
 
     @abstractmethod
     def shutdown(self) -> None:

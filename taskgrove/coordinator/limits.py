@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
 from taskgrove.store.spent import Spent
 from taskgrove.store.state import State
@@ -28,6 +29,11 @@ class Limits:
     task_flops: int | None = None
     seconds: float | None = None
     patience: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None and value <= 0:
+                raise BadValueError(f"limits.{name} must be positive, got {value}; leave it out for none.")
 
     def reached(self, state: State, experiment: str, task: TaskName, elapsed_s: float) -> bool:
         """Whether the task's next iteration is not to begin.

@@ -181,6 +181,40 @@ class Completed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeJob:
+    """Compare what two live models make of the same images, layer by layer (004, §3).
+
+    Attributes:
+        task: Whose images.
+        models: Both of the same backbone.
+        split: Of the images; the first ones are taken.
+        samples: At most so many.
+        measure: A registered measure of dissimilarity.
+        threads: CPU threads.
+    """
+
+    task: TaskName
+    models: tuple[ModelId, ModelId]
+    split: str = "val"
+    samples: int = 512
+    measure: str = "rsa"
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResult:
+    """What a comparison gave.
+
+    Attributes:
+        conflicts: Dissimilarity of each layer that both models have, in the order of the first.
+        num_samples: Images that they were compared on.
+    """
+
+    conflicts: Mapping[SlotName, float]
+    num_samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateJob:
     """Measure a published model's accuracy on a whole split of its task, in float32."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ import torch
 from taskgrove.agents.base import AbstractAgent, Equipment
 from taskgrove.agents.methods import AGENTS
 from taskgrove.backbones.families import family_of
-from taskgrove.coordinator.limits import Limits
+from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.coordinator.loop import Run
 from taskgrove.coordinator.schedule import Schedule
 from taskgrove.domain.errors import BadValueError, UnknownNameError
@@ -99,10 +99,27 @@ def build_device(name: str) -> torch.device:
     return device
 
 
+def device_of(spec: ExperimentSpec) -> torch.device:
+    """The device of the experiment's jobs, which other machines may have."""
+    wanted = spec.resources.gpus
+    name = spec.device
+    if EXECUTORS[spec.executor].elsewhere:
+        if name == "auto" and wanted is not None:
+            name = "cuda" if wanted else "cpu"
+        if name == "cuda":
+            return torch.device(name)
+    return build_device(name)
+
+
 def build_train(spec: TrainSpec, device: torch.device) -> TrainConfig:
     """The training of an experiment with what `auto` means on this machine."""
     precision = spec.precision
     if precision == "auto":
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise BadValueError(
+                "train.precision = auto cannot be decided here: the jobs run on GPUs of other machines, and "
+                "this one has none to ask. Say bf16 or fp32."
+            )
         precision = "bf16" if _computes_bf16(device) else "fp32"
     return TrainConfig(
         cycles=spec.cycles,
@@ -128,7 +145,7 @@ def _computes_bf16(device: torch.device) -> bool:
 
 def training_of(spec: ExperimentSpec) -> TrainConfig:
     """How the experiment's children are trained on this machine; raises what `crew_of` raises."""
-    device = build_device(spec.device)
+    device = device_of(spec)
     return build_train(replace(spec.train, threads=crew_of(spec, device).threads), device)
 
 
@@ -239,5 +256,5 @@ def build_run(spec: ExperimentSpec, view: SystemView, train: TrainConfig) -> Run
         agents=_agents(spec, names, member, train),
         threads=train.threads,
         schedule=schedule_of(spec),
-        limits=Limits(**asdict(spec.limits)),
+        limits=spec.limits,
     )

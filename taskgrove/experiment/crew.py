@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from taskgrove.coordinator.base import Resources
 from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.domain.errors import BadValueError
 from taskgrove.experiment.spec import ExperimentSpec
@@ -14,7 +15,7 @@ from taskgrove.experiment.spec import ExperimentSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """Jobs that run at the same time, and CPU threads of each."""
+    """Jobs that run at the same time on one machine, and CPU threads of each."""
 
     workers: int
     threads: int
@@ -35,7 +36,10 @@ def crew_of(spec: ExperimentSpec, device: torch.device) -> Crew:
         BadValueError: The executor runs one job at a time, or the workers want more cores than there are.
     """
     cores, threads = os.cpu_count() or 1, spec.train.threads
-    if not EXECUTORS[spec.executor].parallel:
+    kind = EXECUTORS[spec.executor]
+    if kind.elsewhere:
+        return _crew_elsewhere(spec, cores)
+    if not kind.parallel:
         if spec.workers > 1:
             raise BadValueError(
                 f"workers is {spec.workers} but the executor {spec.executor!r} runs one job at a time; "
@@ -51,6 +55,25 @@ def crew_of(spec: ExperimentSpec, device: torch.device) -> Crew:
             "what is left out fits itself to the machine."
         )
     return crew
+
+
+def needs_of(spec: ExperimentSpec, device: torch.device, crew: Crew) -> Resources:
+    """What a job of the experiment needs where machines are chosen by that; else what the experiment says."""
+    needs = spec.resources
+    if not EXECUTORS[spec.executor].elsewhere:
+        return needs
+    return Resources(
+        cpus=crew.threads if needs.cpus is None else needs.cpus,
+        gpus=float(device.type == "cuda") if needs.gpus is None else needs.gpus,
+        custom=needs.custom,
+    )
+
+
+def _crew_elsewhere(spec: ExperimentSpec, cores: int) -> Crew:
+    """Other machines are taken to be like this one, so that caches fit; cores are what jobs ask for."""
+    threads = spec.train.threads or max(1, int(spec.resources.cpus or 1))
+    places = max(1, cores // threads)
+    return Crew(workers=min(places, spec.workers or places), threads=threads)
 
 
 def _places(device: torch.device, on_cpu: int) -> int:

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taskgrove.coordinator.base import Observe, Work
+from taskgrove.coordinator.base import AbstractExecutor, Observe, Work
 from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.coordinator.loop import Coordinator
 from taskgrove.coordinator.metrics import TEST
 from taskgrove.domain.errors import BadValueError, DuplicateNameError, StorePathError
 from taskgrove.domain.hparams import HparamValue
-from taskgrove.domain.ids import BlobId, ModelId, TaskName
+from taskgrove.domain.ids import BlobId, CommitId, ModelId, TaskName
 from taskgrove.domain.jobs import EvaluateJob
 from taskgrove.domain.records import AddRoot, AddTask, Evaluation, Model, TaskSpec
 from taskgrove.domain.view import SystemView
@@ -27,9 +27,10 @@ from taskgrove.experiment.build import (
     build_run,
     build_train,
     check_spec,
+    device_of,
     training_of,
 )
-from taskgrove.experiment.crew import crew_of
+from taskgrove.experiment.crew import crew_of, needs_of
 from taskgrove.experiment.group import lead, refuse_strangers
 from taskgrove.experiment.history import Moment, store_at
 from taskgrove.experiment.places import blob_cache, rooted_store
@@ -166,7 +167,8 @@ class Grove:
                 return known
         for data in scratch.values():
             self.store.put_blob(data)
-        self.store.commit(AddRoot(model=model))
+        # Of processes that add the same root at the same moment, the second repeats the first one's commit.
+        self.store.commit(AddRoot(model=model), id=CommitId(f"root {model.id}"))
         return model
 
     def task_data(self, name: TaskName) -> TaskData:
@@ -189,7 +191,7 @@ class Grove:
         train: TrainSpec | None = None,
         defaults: Mapping[str, HparamValue] | None = None,
         device: str = "auto",
-        executor: str = "",
+        executor: str | AbstractExecutor = "",
         workers: int = 0,
         schedule: str = "sequential",
         observe: Observe = lambda _: None,
@@ -211,7 +213,8 @@ class Grove:
             train: How children are trained.
             defaults: Other default values for searched hyperparameters.
             device: `auto`, `cpu`, `cuda` or `cuda:N`.
-            executor: A registered executor; by default `processes` for several workers, else `inline`.
+            executor: A registered executor; by default `processes` for several workers, else `inline`. Or
+                one that was made for this call, such as a `FuturesExecutor`, and ends with it.
             workers: Children that are trained at the same time; 0 for as many as the executor thinks fit.
             schedule: `sequential`, `rounds` or `free`; see `coordinator.schedule`.
             observe: Told of every child and iteration.
@@ -222,12 +225,13 @@ class Grove:
                 these before is refused from now on.
         """
         view = self.view()
+        made = executor if isinstance(executor, AbstractExecutor) else None
         names = tasks or tuple(view.tasks)
         spec = ExperimentSpec(
             name=GROW_PREFIX + "1",
             seed=seed,
             device=device,
-            executor=executor or ("processes" if workers > 1 else "inline"),
+            executor=made.name if made else str(executor) or ("processes" if workers > 1 else "inline"),
             workers=workers,
             schedule=schedule,
             agent=AgentSpec(method=agent, iterations=iterations, options=options or {}),
@@ -239,9 +243,10 @@ class Grove:
         config = training_of(spec)
         identity = digest(spec, config.precision, config.threads)
         if claim:
-            return self._carry_out(standing(spec, identity, view), observe, watch, role=Role(claims=True))
+            spec, role = standing(spec, identity, view), Role(claims=True)
+            return self._carry_out(spec, observe, watch, role=role, made=made)
         name = _grow_name(self.store.state, identity, tuple(TaskName(n) for n in names), iterations)
-        return self._carry_out(replace(spec, name=name), observe, watch)
+        return self._carry_out(replace(spec, name=name), observe, watch, made=made)
 
     def run(
         self,
@@ -271,17 +276,8 @@ class Grove:
                 self.add_root(group.root)
         view = self.view()
         for entry in spec.tasks:
-            known = view.tasks.get(TaskName(entry.name))
-            if known is None:
-                self.add_task(
-                    entry.name,
-                    entry.source,
-                    entry.splits(),
-                    allow_overlap=entry.allow_overlap,
-                    private=entry.private,
-                )
-            else:
-                _check_same(known, entry)
+            known = view.tasks.get(TaskName(entry.name)) or self._added(entry)
+            _check_same(known, entry)
         return self._carry_out(spec, observe, watch, team, role)
 
     def predict(self, task: str, images: NDArray[np.generic], *, device: str = "cpu") -> Prediction:
@@ -315,18 +311,37 @@ class Grove:
         watch: Watch,
         team: Team = ALONE,
         role: Role = EVERYTHING,
+        made: AbstractExecutor | None = None,
     ) -> SystemView:
         refuse_strangers(team)
-        device, kind, holder = build_device(spec.device), EXECUTORS[spec.executor], new_holder()
+        device, kind, holder = device_of(spec), EXECUTORS[spec.executor], new_holder()
         run = in_role(build_run(spec, self.view(), training_of(spec)), role, holder)
         _check_continues(self.view(), run.start.experiment, run.start.digest)
-        workers = crew_of(spec, device).workers
-        place = Workplace(self.store, device, workers=workers, watch=watch, team=team)
+        crew = crew_of(spec, device)
+        place = Workplace(self.store, device, workers=crew.workers, watch=watch, team=team)
         place.prepare(run.mine or run.start.tasks, travels=kind.parallel)
         work = lead(team, Work(train=place.train, evaluate=place.evaluate, meters=place.meters))
         note = note_of(holder, run, spec.agent.method, str(device), self.store.clock())
-        with kind.open(workers, watch) as executor, Pulse(self.store.backend, note) as pulse:
+        workers = spec.workers if kind.elsewhere else crew.workers
+        opened = made or kind.open(workers, watch, needs_of(spec, device, crew))
+        with opened as executor, Pulse(self.store.backend, note) as pulse:
             return Coordinator(self.store, run, executor, work, both(pulse.observe, observe)).grow()
+
+    def _added(self, entry: TaskEntry) -> TaskSpec:
+        """Add a task of an experiment, unless another process that carries it out has just done so."""
+        try:
+            return self.add_task(
+                entry.name,
+                entry.source,
+                entry.splits(),
+                allow_overlap=entry.allow_overlap,
+                private=entry.private,
+            )
+        except DuplicateNameError:
+            known = self.view().tasks.get(TaskName(entry.name))
+            if known is None:
+                raise
+            return known
 
     def _tensors(self, blob: BlobId) -> dict[str, Tensor]:
         return read_tensors(self.store, blob)

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
+from taskgrove.coordinator.base import Resources
+from taskgrove.coordinator.limits import Limits
 from taskgrove.domain.errors import BadValueError, DuplicateNameError, UnknownNameError
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import NAME_PATTERN
@@ -231,32 +233,6 @@ class GroupSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitsSpec:
-    """When an experiment ends before its iterations do; looked at before each task iteration.
-
-    Attributes:
-        samples, flops: Training images and floating-point operations of all tasks together.
-        task_samples, task_flops: Of one task; the others go on.
-        seconds: Of this process, since it began.
-        patience: A task ends after so many iterations in a row that did not change its model.
-    """
-
-    samples: int | None = None
-    flops: int | None = None
-    task_samples: int | None = None
-    task_flops: int | None = None
-    seconds: float | None = None
-    patience: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if value is not None and value <= 0:
-                raise BadValueError(
-                    f"limits.{name} must be positive, got {value}; leave it out for no limit."
-                )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentSpec:
     """A whole experiment, as a TOML file says it.
 
@@ -271,6 +247,7 @@ class ExperimentSpec:
         suite: A registered suite, whose tasks come before `tasks`.
         groups: What is different for some tasks.
         limits: When it ends before its iterations do.
+        resources: What a job needs of its machine, for executors that choose one.
     """
 
     name: str
@@ -289,7 +266,8 @@ class ExperimentSpec:
     suite: str | None = None
     tasks: tuple[TaskEntry, ...] = ()
     groups: tuple[GroupSpec, ...] = ()
-    limits: LimitsSpec = field(default_factory=LimitsSpec)
+    limits: Limits = field(default_factory=Limits)
+    resources: Resources = field(default_factory=Resources)
 
     def __post_init__(self) -> None:
         check_name("an experiment", self.name)
@@ -344,7 +322,8 @@ def digest(spec: ExperimentSpec, precision: str, threads: int) -> str:
         precision, threads: As resolved on this machine, since they decide the last bits.
     """
     fields = asdict(spec)
-    for free in ("name", "device", "executor", "workers", "root", "suite", "tasks", "train", "limits"):
+    where = ("device", "executor", "workers", "resources")
+    for free in (*where, "name", "root", "suite", "tasks", "train", "limits"):
         del fields[free]
     del fields["agent"]["iterations"]
     train = {**asdict(spec.train), "precision": precision, "threads": threads}

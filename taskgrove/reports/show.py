@@ -15,6 +15,8 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import AgentName, ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.records import Component, Model
 from taskgrove.domain.view import SystemView
+from taskgrove.reports.duty import Worker
+from taskgrove.reports.duty import sentence as duty_sentence
 from taskgrove.reports.history import budget
 from taskgrove.reports.quantities import human, percent, plural, short
 from taskgrove.reports.speed import sentence, speed_of
@@ -109,6 +111,7 @@ class SystemDescription:
         progress: Finished and asked task iterations over all tasks, by experiment.
         active: Tasks inside a task iteration, with the size of the active population.
         spent: What each experiment has cost so far; without those that have not trained a child.
+    duty: How busy the workers of experiments were lately; see `duty.duty`.
     """
 
     number: int
@@ -118,6 +121,7 @@ class SystemDescription:
     progress: Mapping[str, tuple[int, int]]
     active: Mapping[TaskName, int]
     spent: Mapping[str, Spent]
+    duty: Mapping[str, tuple[Worker, ...]]
 
     def as_json(self) -> dict[str, object]:
         """Plain values, ids in full."""
@@ -143,6 +147,8 @@ class SystemDescription:
             speed = speed_of(self.spent.get(name, Spent()))
             if speed is not None:
                 table.add_row("its speed", sentence(speed))
+            if len(workers := self.duty.get(name, ())) > 1:
+                table.add_row("its workers", duty_sentence(workers))
         for task, size in self.active.items():
             table.add_row(f"active: {task}", f"{size} accepted so far in this task iteration")
         return table
@@ -194,8 +200,12 @@ def describe_model(
     )
 
 
-def describe_system(view: SystemView, spent: Mapping[str, Spent]) -> SystemDescription:
-    """Where a system stands, and what each experiment has cost."""
+def describe_system(
+    view: SystemView,
+    spent: Mapping[str, Spent],
+    duty: Mapping[str, tuple[Worker, ...]] = MappingProxyType({}),
+) -> SystemDescription:
+    """Where a system stands, what each experiment has cost, and how busy its workers were."""
     return SystemDescription(
         number=view.number,
         roots=tuple((view.models[root].member, root) for root in view.roots),
@@ -207,6 +217,7 @@ def describe_system(view: SystemView, spent: Mapping[str, Spent]) -> SystemDescr
         },
         active={task: len(population) for task, population in view.populations.items()},
         spent=spent,
+        duty=dict(duty),
     )
 
 

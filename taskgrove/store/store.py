@@ -241,7 +241,7 @@ class Store:
         blob, state = blob_id(data), self._state
         if unreferenced(state.view, frozenset({blob})):
             self.backend.put(blob_key(blob, state.epoch), data)
-        self._put[blob] = state.epoch
+            self._put[blob] = state.epoch
         if self._cache is not None:
             self._cache.keep(blob, data)
         return blob
@@ -353,8 +353,8 @@ class Store:
 
     def _refuse_gap(self) -> None:
         """Refuse a log with a missing record: the next commit would be written into the gap."""
-        head = self.refresh().number
-        last = log.last_number_after(self.backend, head)
+        last = log.last_number_after(self.backend, self._state.view.number)
+        head = self.refresh().number  # after the listing, since others may be writing
         if head < last and hidden(self.backend, head, last):
             if self.writable:
                 raise StorageAccessError(

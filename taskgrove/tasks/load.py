@@ -7,40 +7,19 @@ from collections.abc import Mapping
 from taskgrove.domain.errors import BadValueError, TaskDataError
 from taskgrove.domain.ids import NAME_PATTERN, BlobId, TaskName
 from taskgrove.domain.records import TaskSpec
-from taskgrove.tasks.base import AbstractSource, RawData, TaskData
+from taskgrove.tasks.base import RawData, TaskData
 from taskgrove.tasks.cache import ImageCache
-from taskgrove.tasks.checks import as_raw, as_split
 from taskgrove.tasks.digest import digest_of_bytes, digest_of_files
+from taskgrove.tasks.named import loaded, normalised
 from taskgrove.tasks.roles import ROLES, cut_task, resolve_splits
-from taskgrove.tasks.sources import SOURCES
+from taskgrove.tasks.sources import parse_source
 from taskgrove.tasks.sources.arrays import ArraysSource, unpack_arrays
 from taskgrove.tasks.stamps import key_of
 
 
-def parse_source(source: str) -> tuple[AbstractSource, str]:
-    """The source and its argument.
-
-    Args:
-        source: `name:argument`, e.g. `npz:mnist.npz`.
-
-    Raises:
-        UnknownNameError: No source has the name.
-        TaskDataError: There is no colon.
-    """
-    name, colon, argument = source.partition(":")
-    if not colon:
-        known = ", ".join(f"{name}:…" for name in SOURCES)
-        hint = f" Did you mean 'npz:{source}'?" if source.endswith(".npz") else ""
-        raise TaskDataError(
-            f"{source!r} is not of the form <source>:<argument>.{hint} Known sources: {known}."
-        )
-    return SOURCES[name], argument
-
-
 def normalise_source(source: str) -> str:
     """The source as a specification records it: paths absolute, options spelled out."""
-    plugin, argument = parse_source(source)
-    return f"{plugin.name}:{plugin.normalise(argument)}"
+    return normalised(source, parse_source)
 
 
 def load_raw(source: str, blob: bytes | None = None) -> RawData:
@@ -53,12 +32,10 @@ def load_raw(source: str, blob: bytes | None = None) -> RawData:
     Raises:
         TaskDataError: The data is missing, damaged or of the wrong form.
     """
-    plugin, argument = parse_source(source)
+    plugin, _ = parse_source(source)
     if isinstance(plugin, ArraysSource) and blob is not None:
         return unpack_arrays(blob)
-    raw = plugin.load(argument)
-    checked = {name: as_split(s.pixels, s.labels, name, s.columns) for name, s in raw.splits.items()}
-    return as_raw(checked, raw.class_names, source)
+    return loaded(source, parse_source)
 
 
 def load_task(

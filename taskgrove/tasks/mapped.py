@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -32,10 +32,12 @@ class Part:
     Attributes:
         array: (N, H, W, C) uint8, mapped or in memory.
         stamp: Tells the content from any other; None when only reading it can.
+        order: See `with_pixels_moved`, applied to every row that is read; None leaves rows as they are.
     """
 
     array: NDArray[np.uint8]
     stamp: str | None
+    order: Index | None = None
 
 
 @final
@@ -73,6 +75,12 @@ class MappedImages:
     def __getitem__(self, where: slice | Index) -> MappedImages:
         return MappedImages(parts=self.parts, rows=self.rows[where])
 
+    def with_pixels_moved(self, order: Index) -> MappedImages:
+        """The images as the function of this name gives them; none is read."""
+        orders = [order if part.order is None else part.order[order] for part in self.parts]
+        parts = (replace(part, order=each) for part, each in zip(self.parts, orders, strict=True))
+        return MappedImages(parts=tuple(parts), rows=self.rows)
+
     def read(self, where: slice | Index) -> NDArray[np.uint8]:
         """Some images, in memory.
 
@@ -86,11 +94,11 @@ class MappedImages:
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
         if len(self.parts) == 1:
             _gather(self.parts[0].array, rows, images)
-            return images
+            return _ordered(images, self.parts[0].order)
         first = 0
         for part in self.parts:
             mine = np.flatnonzero((rows >= first) & (rows < first + len(part.array)))
-            images[mine] = part.array[rows[mine] - first]
+            images[mine] = _ordered(part.array[rows[mine] - first], part.order)
             first += len(part.array)
         return images
 
@@ -106,7 +114,25 @@ class MappedImages:
             if part.stamp is None:
                 return None
             digest.update(f"{part.stamp}\n{part.array.shape}\n".encode("utf-8", "surrogateescape"))
+            if part.order is not None:
+                digest.update(part.order.astype(np.int64).tobytes())
         return digest.hexdigest()
+
+
+def with_pixels_moved(images: NDArray[np.uint8], order: Index) -> NDArray[np.uint8]:
+    """Each image (N, H, W, C) with the pixels, counted row by row, in another order.
+
+    Args:
+        images: They are not changed.
+        order: (H * W,) where each pixel comes from.
+    """
+    num_images, height, width, channels = images.shape
+    flat = images.reshape(num_images, height * width, channels)
+    return np.take(flat, order, axis=1).reshape(images.shape)
+
+
+def _ordered(images: NDArray[np.uint8], order: Index | None) -> NDArray[np.uint8]:
+    return images if order is None else with_pixels_moved(images, order)
 
 
 def _gather(array: NDArray[np.uint8], rows: Index, images: NDArray[np.uint8]) -> None:

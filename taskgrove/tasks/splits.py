@@ -74,7 +74,7 @@ def select(raw: RawData, expression: str) -> Selection:
 
 def take(raw: RawData, selection: Selection) -> Split:
     """The selected images; a view where they lie in files or side by side, otherwise a copy."""
-    splits = [_subset(raw.splits[name], index) for name, index in selection.parts if len(index)]
+    splits = [subset(raw.splits[name], index) for name, index in selection.parts if len(index)]
     return concatenate(splits) if len(splits) > 1 else splits[0]
 
 
@@ -155,7 +155,8 @@ def stratified_order(labels: Labels) -> Index:
     return by_class[np.lexsort((rng.permutation(len(labels)), place))]
 
 
-def _subset(split: Split, index: Index) -> Split:
+def subset(split: Split, index: Index) -> Split:
+    """Some images of a split with their labels and columns, at least one; a view where `take` gives one."""
     side_by_side = bool((np.diff(index) == 1).all())
     where = slice(int(index[0]), int(index[-1]) + 1) if side_by_side else index
     columns = {name: column[where] for name, column in split.columns.items()}

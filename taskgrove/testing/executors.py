@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar, final
 
 import pytest
 
-from taskgrove.coordinator.base import AbstractExecutor, Event, Stage
+from taskgrove.coordinator.base import AbstractExecutor, Event, Resources, Stage
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.jobs import EvaluateJob
 
@@ -53,7 +53,7 @@ class ExecutorSuite:
         assert right.result(TIMEOUT_S) == 1.0
 
     def test_it_opens_for_a_run_and_ends_with_its_block(self, executor: AbstractExecutor) -> None:
-        with type(executor).open(1, lambda _: None) as opened:
+        with type(executor).open(1, lambda _: None, Resources(cpus=1, gpus=0)) as opened:
             futures = [opened.submit(divided, number, by=2) for number in range(3)]
         assert type(opened) is type(executor)
         assert [future.result(0) for future in futures] == [0.0, 0.5, 1.0]

@@ -15,6 +15,7 @@ from taskgrove.backbones.base import Tensors
 from taskgrove.backbones.families import family_of
 from taskgrove.backbones.load import load_model
 from taskgrove.domain.errors import UnknownNameError
+from taskgrove.domain.hparams import Hparams
 from taskgrove.domain.ids import BlobId, ComponentId, SlotName, TaskName
 from taskgrove.domain.jobs import (
     Clone,
@@ -22,6 +23,8 @@ from taskgrove.domain.jobs import (
     Fresh,
     JobFailed,
     Outcome,
+    ProbeJob,
+    ProbeResult,
     Share,
     Trained,
     TrainJob,
@@ -33,16 +36,20 @@ from taskgrove.domain.seeds import derive
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import pack, read_tensors
 from taskgrove.tasks.base import TaskData
+from taskgrove.tasks.preprocess import eval_batch
 from taskgrove.trainer.allocator import keep_freed_memory
 from taskgrove.trainer.base import AbstractTrainer, Tick, Watch
 from taskgrove.trainer.cache import Cache
 from taskgrove.trainer.data import Splits, first, place, placed_bytes, reading
 from taskgrove.trainer.distributed import ALONE, Team
-from taskgrove.trainer.evaluate import num_correct
+from taskgrove.trainer.evaluate import images_at_once, num_correct
 from taskgrove.trainer.fast import Memory
 from taskgrove.trainer.learner import Resident, dtype_of
 from taskgrove.trainer.meters import Meters
 from taskgrove.trainer.prefix import Prefixes
+from taskgrove.trainer.probe import conflicts, grams
+from taskgrove.trainer.similarity import DISSIMILARITIES
+from taskgrove.trainer.streamed import DeviceImages
 from taskgrove.trainer.train import DivergedError, Trajectory, learner_of, train
 
 CACHE_BYTES = 4 << 30
@@ -170,6 +177,29 @@ class Trainer(AbstractTrainer):
             num_samples=len(labels),
         )
 
+    def probe(self, job: ProbeJob) -> ProbeResult:
+        """Compare two models layer by layer on the first images of a split; see `trainer.probe`.
+
+        Raises:
+            UnknownNameError: A model is not live; there is no such task, split or measure.
+            BadValueError: Fewer than 3 images, or activations that are not finite.
+        """
+        torch.set_num_threads(job.threads)
+        view, measure = self._store.view(), DISSIMILARITIES[job.measure]()
+        splits = self._data.get(job.task)
+        if job.split not in splits:
+            raise UnknownNameError.of("split", job.split, splits)
+        images = first(splits[job.split][0], job.samples)
+        found = []
+        for identity in job.models:
+            if identity not in view.models:
+                raise UnknownNameError.of("live model", identity, view.models)
+            model = view.models[identity]
+            network = load_model(model, self._blobs.get, device=self._device)
+            batch = partial(_prepared, images, model.hparams)
+            found.append(grams(network, batch, len(images), images_at_once(model.hparams), self._device))
+        return ProbeResult(conflicts=conflicts(found[0], found[1], measure), num_samples=len(images))
+
     def _tick(self, job: TrainJob, cycle: int, accuracy: float) -> None:
         tick = Tick(
             task=job.task,
@@ -261,6 +291,10 @@ class Trainer(AbstractTrainer):
 
     def _read_blob(self, blob: BlobId) -> dict[str, Tensor]:
         return read_tensors(self._store, blob)
+
+
+def _prepared(images_NHWC: DeviceImages, hparams: Hparams, samples: slice) -> Tensor:
+    return eval_batch(images_NHWC[samples], hparams)
 
 
 def _flops_spent(job: TrainJob, network: Network, samples: int, validated: int) -> int:

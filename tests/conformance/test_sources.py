@@ -46,19 +46,56 @@ def _sklearn(folder: Path) -> str:
     return "digits"
 
 
+def _permuted(folder: Path) -> str:
+    return f"npz:{_npz(folder)}:3"
+
+
+def _split(folder: Path) -> str:
+    return "glyphs:digits?per_class=4&size=16:1/3"
+
+
 ARGUMENTS: dict[str, Callable[[Path], str]] = {
     "folder": _folder,
     "fonts": _fonts,
     "glyphs": _glyphs,
     "npz": _npz,
+    "permuted": _permuted,
     "sklearn": _sklearn,
+    "split": _split,
 }
 NONSENSE: dict[str, tuple[str, ...]] = {
     "folder": ("", "/no/such/folder", "pictures?size=huge", "pictures?size=", "pictures?colour=red"),
     "fonts": ("", "digits", "digits@/no/such/folder", "klingon@.", "digits@.?size=0", "digits@.?bold=1"),
     "glyphs": ("", "klingon", "digits?size=0", "digits?per_class=-1", "digits?fonts=/no/such/folder"),
     "npz": ("", "/no/such/file.npz", __file__),
+    "permuted": (
+        "",
+        "npz",
+        "npz:x.npz",
+        "npz:x.npz:",
+        "npz:/no/such/file.npz:1",
+        f"npz:{__file__}:1",
+        "glyphs:digits:-1",
+        "glyphs:digits:1.5",
+        f"glyphs:digits:{2**32}",
+        "klingon:digits:1",
+        "glyphs:klingon:1",
+        f"arrays:{'ab' * 32}:1",
+    ),
     "sklearn": ("", "iris"),
+    "split": (
+        "",
+        "npz",
+        "npz:x.npz",
+        "npz:/no/such/file.npz:0/2",
+        "glyphs:digits:0",
+        "glyphs:digits:0/",
+        "glyphs:digits:-1/2",
+        "glyphs:digits:2/2",
+        "glyphs:digits:0/0",
+        "glyphs:digits:0/6",
+        "klingon:digits:0/2",
+    ),
 }
 CHECKS = tuple(
     check.__name__ for check in SourceSuite(source=SOURCES["npz"], argument="", nonsense=()).checks()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -29,10 +30,22 @@ def number() -> int | None:
     return None if place is None else place.number
 
 
+def thread() -> int:
+    return threading.get_ident()
+
+
 def meet(mine: Path, other: Path) -> bool:
     """Whether somebody else who does the same the other way round is at work at the same time."""
     mine.touch()
     return exists(other)
+
+
+def alone() -> bool:
+    """Whether nobody else in this process does the same meanwhile."""
+    before = os.environ.setdefault("TASKGROVE_TEST_ALONE", "0")
+    os.environ["TASKGROVE_TEST_ALONE"] = mine = str(int(before) + 1)
+    time.sleep(0.01)
+    return os.environ["TASKGROVE_TEST_ALONE"] == mine
 
 
 def exists(path: Path) -> bool:
@@ -78,6 +91,10 @@ def tell(messages: list[object]) -> int:
     for message in messages:
         place.tell(message)
     return len(messages)
+
+
+def tell_what_cannot_travel() -> int:
+    return tell([give_what_cannot_travel()])
 
 
 def hold() -> None:

@@ -10,6 +10,7 @@ import pytest
 from taskgrove.coordinator.limits import Limits
 from taskgrove.coordinator.loop import Run
 from taskgrove.coordinator.schedule import Schedule
+from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import EndIteration
 from taskgrove.store.backends.memory import MemoryBackend
@@ -124,3 +125,9 @@ def test_what_tasks_have_spent_adds_up_to_the_experiment() -> None:
     own = state.spent_on["tiny"]
     assert sum(spent.samples for spent in own.values()) == state.spent["tiny"].samples == 4 * SAMPLES
     assert sum(spent.children for spent in own.values()) == state.spent["tiny"].children
+
+
+@pytest.mark.parametrize("name", ["samples", "flops", "task_samples", "task_flops", "seconds", "patience"])
+def test_a_limit_must_be_positive(name: str) -> None:
+    with pytest.raises(BadValueError, match=f"limits.{name} must be positive, got 0"):
+        Limits(**{name: 0})

@@ -15,10 +15,10 @@ from taskgrove.tasks.load import (
     describe,
     fingerprint,
     load_task,
-    parse_source,
     reload,
 )
 from taskgrove.tasks.roles import resolve_splits
+from taskgrove.tasks.sources import parse_source
 from taskgrove.tasks.sources.arrays import arrays
 
 NAME = TaskName("small")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from taskgrove.backbones.base import AbstractFamily
+from taskgrove.backbones.families.convnet.family import ConvnetFamily
+from taskgrove.backbones.families.mlp.family import MlpFamily
 from taskgrove.backbones.families.vit.family import VitFamily
 from taskgrove.domain.errors import UnknownNameError
 from taskgrove.domain.registry import Registry
 
-FAMILIES: Registry[AbstractFamily] = Registry("backbone family", "taskgrove.families", {"vit": VitFamily()})
+_BUILTIN: tuple[AbstractFamily, ...] = (ConvnetFamily(), MlpFamily(), VitFamily())
+
+FAMILIES: Registry[AbstractFamily] = Registry(
+    "backbone family", "taskgrove.families", {family.name: family for family in _BUILTIN}
+)
 
 
 def family_of(member: str) -> AbstractFamily:

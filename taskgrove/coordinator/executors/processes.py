@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar, final
 
-from taskgrove.coordinator.base import AbstractExecutor, Hear
+from taskgrove.coordinator.base import UNSAID, AbstractExecutor, Hear, Resources
 from taskgrove.coordinator.workers.seat import Call, Seat
 
 P = ParamSpec("P")
@@ -47,7 +47,8 @@ class ProcessesExecutor(AbstractExecutor):
         self._seats = [Seat(number, self._calls, hear_alone) for number in places]
 
     @classmethod
-    def open(cls, workers: int, hear: Hear) -> ProcessesExecutor:
+    def open(cls, workers: int, hear: Hear, resources: Resources = UNSAID) -> ProcessesExecutor:
+        resources.check_here(cls.name)
         return cls(workers, hear)
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:

@@ -21,7 +21,7 @@ from taskgrove.coordinator.base import Event
 from taskgrove.domain.errors import BadValueError, StoreCorruptError, StorePathError, TaskgroveError
 from taskgrove.domain.view import SystemView
 from taskgrove.experiment.api import open_or_create
-from taskgrove.experiment.build import build_device, training_of
+from taskgrove.experiment.build import device_of, training_of
 from taskgrove.experiment.crew import crew_of
 from taskgrove.experiment.decode import located
 from taskgrove.experiment.grove import Grove
@@ -152,7 +152,7 @@ def prepared(trial: Trial, threads: int) -> Trial:
 
 
 def _spelled_out(spec: ExperimentSpec, known: int, threads: int) -> ExperimentSpec:
-    share = max(1, threads // crew_of(spec, build_device(spec.device)).workers)
+    share = max(1, threads // crew_of(spec, device_of(spec)).workers)
     return replace(spec, train=replace(spec.train, threads=spec.train.threads or known or share))
 
 
@@ -220,7 +220,7 @@ def _outcome(trial: Trial, grove: Grove, wall_s: float | None) -> Outcome:
 
 
 def _conditions(specs: Sequence[ExperimentSpec]) -> str:
-    device = build_device(specs[-1].device)
+    device = device_of(specs[-1])
     train = training_of(specs[-1])
     return (
         f"Taskgrove {__version__}, torch {version('torch')}, Python {platform.python_version()}; {device}, "
@@ -235,6 +235,7 @@ def _deciding(spec: ExperimentSpec) -> dict[str, Any]:
         fields["device"],
         fields["executor"],
         fields["workers"],
+        fields["resources"],
         fields["train"]["threads"],
         fields["train"]["engine"],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from taskgrove.domain.errors import TaskDataError
 from taskgrove.domain.registry import Registry
 from taskgrove.tasks.base import AbstractSource
 from taskgrove.tasks.sources.arrays import ArraysSource
@@ -9,7 +10,30 @@ from taskgrove.tasks.sources.folder import FolderSource
 from taskgrove.tasks.sources.fonts.source import FontsSource
 from taskgrove.tasks.sources.glyphs.source import GlyphsSource
 from taskgrove.tasks.sources.npz import NpzSource
+from taskgrove.tasks.sources.permuted import PermutedSource
 from taskgrove.tasks.sources.sklearn_digits import SklearnSource
+from taskgrove.tasks.sources.split import SplitSource
+
+
+def parse_source(source: str) -> tuple[AbstractSource, str]:
+    """The source and its argument.
+
+    Args:
+        source: `name:argument`, e.g. `npz:mnist.npz`.
+
+    Raises:
+        UnknownNameError: No source has the name.
+        TaskDataError: There is no colon.
+    """
+    name, colon, argument = source.partition(":")
+    if not colon:
+        known = ", ".join(f"{name}:…" for name in SOURCES)
+        hint = f" Did you mean 'npz:{source}'?" if source.endswith(".npz") else ""
+        raise TaskDataError(
+            f"{source!r} is not of the form <source>:<argument>.{hint} Known sources: {known}."
+        )
+    return SOURCES[name], argument
+
 
 _BUILTIN: tuple[AbstractSource, ...] = (
     ArraysSource(),
@@ -17,7 +41,9 @@ _BUILTIN: tuple[AbstractSource, ...] = (
     FontsSource(),
     GlyphsSource(),
     NpzSource(),
+    PermutedSource(parse_source),
     SklearnSource(),
+    SplitSource(parse_source),
 )
 
 SOURCES: Registry[AbstractSource] = Registry(

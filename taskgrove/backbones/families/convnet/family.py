@@ -1,0 +1,74 @@
+"""Convolutional networks as a family: structure, initial tensors, forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import final
+
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from taskgrove.backbones.base import AbstractFamily, Tensors
+from taskgrove.backbones.dense import dense, initialise, resample
+from taskgrove.backbones.families.convnet.layout import KERNEL, LAYOUTS, ConvnetLayout, layout_of, space_of
+from taskgrove.domain.errors import WeightsError
+from taskgrove.domain.hparams import Space
+from taskgrove.domain.ids import SlotName
+from taskgrove.domain.layout import Slot
+
+
+@final
+class ConvnetFamily(AbstractFamily):
+    """Convolutions with max-pooling and ReLU below dense layers."""
+
+    @property
+    def name(self) -> str:
+        return "convnet"
+
+    @property
+    def members(self) -> Sequence[str]:
+        return tuple(LAYOUTS)
+
+    def layout(self, member: str) -> ConvnetLayout:
+        return layout_of(member)
+
+    def space(self, member: str) -> Space:
+        return space_of(member)
+
+    def insertion_space(self, member: str) -> Space:
+        layout_of(member)
+        return Space(())
+
+    def init(self, slot: Slot, generator: Generator) -> dict[str, Tensor]:
+        return initialise(slot, generator)
+
+    def resize(self, slot: Slot, tensors: Tensors) -> dict[str, Tensor]:
+        return resample(slot, tensors)
+
+    def apply(self, slot: Slot, tensors: Tensors, x: Tensor) -> Tensor:
+        match slot.kind:
+            case "conv":
+                return _convolve(tensors, x)
+            case "dense":
+                return functional.relu(dense(tensors, x))
+            case _:
+                return dense(tensors, x)
+
+    def read_weights(self, path: Path, member: str) -> dict[SlotName, dict[str, Tensor]]:
+        layout_of(member)
+        raise WeightsError(
+            f"{path} cannot be read: there are no public weights for {member}. Start from random ones."
+        )
+
+    def write_weights(self, components: Mapping[SlotName, Tensors], member: str) -> bytes:
+        layout_of(member)
+        raise WeightsError(
+            f"{member} cannot be pretrained: these networks have no file format. Use a vision transformer."
+        )
+
+
+def _convolve(tensors: Tensors, x_BCHW: Tensor) -> Tensor:
+    """Features (B, 2C, H/2, W/2); the ReLU gives the same after the pooling, at a quarter of the cost."""
+    y = functional.conv2d(x_BCHW, tensors["weight"], tensors["bias"], padding=KERNEL // 2)
+    return functional.relu(functional.max_pool2d(y, 2))
