@@ -125,9 +125,7 @@ def test_sources_nest_whatever_their_paths_hold(tmp_path: Path) -> None:
 def test_inner_paths_and_options_are_spelled_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert normalise_source("permuted:npz:x.npz:007") == f"permuted:npz:{tmp_path}/x.npz:7"
-    assert (
-        normalise_source("split:folder:pictures:00/2") == f"split:folder:{tmp_path}/pictures?size=auto:0/2"
-    )
+    assert normalise_source("split:folder:pictures:00/2") == f"split:folder:{tmp_path}/pictures?size=auto:0/2"
 
 
 @pytest.mark.usefixtures("mapped")
