@@ -75,3 +75,15 @@ class AbstractBackend(ABC):
     @abstractmethod
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; keys without an object are ignored. Only collectors of garbage call it."""
+
+    def sweep(self, before: float) -> int:
+        """Remove what killed writers have left half written; by default there is no such thing.
+
+        Args:
+            before: Only what was last written to before this time (s, epoch).
+
+        Returns:
+            How many such objects there were.
+        """
+        del before
+        return 0

@@ -65,6 +65,9 @@ class ForkedBackend(AbstractBackend):
     def delete(self, keys: Iterable[str]) -> None:
         self.own.delete(keys)
 
+    def sweep(self, before: float) -> int:
+        return self.own.sweep(before)
+
     def _may_own(self, key: str) -> bool:
         """Records up to the fork are the parent's, whatever else lies there."""
         number = record_number(key)

@@ -13,6 +13,7 @@ from taskgrove.store.base import AbstractBackend
 from taskgrove.store.unfinished import read_unfinished
 
 HEADER = "taskgrove.json"
+PROBE = "probe-"
 FORMAT = "taskgrove"
 VERSION = 4
 _UNSEALED = 3
@@ -162,7 +163,7 @@ def probe(backend: AbstractBackend) -> None:
         UnsafeBackendError: A second creation of the same object succeeded, or none ever did.
     """
     for _ in range(_TRIES):
-        key = f"probe-{uuid.uuid4().hex}"
+        key = f"{PROBE}{uuid.uuid4().hex}"
         answers = (backend.put_new(key, b"1"), backend.put_new(key, b"2"))
         backend.delete([key])
         if answers == (True, False):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
 from taskgrove.domain.errors import BadValueError, BlobsCollectedError, CommitRefusedError, StoreCorruptError
 from taskgrove.domain.ids import BlobId
 from taskgrove.domain.records import Condemn, Model
+from taskgrove.store.backends.local import LocalBackend
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.blobs import blobs_of
 from taskgrove.store.keys import BLOBS, blob_id, blob_key, blob_of
 from taskgrove.store.store import Store
 from taskgrove.store.upkeep.check import check
-from taskgrove.store.upkeep.collect import Collected, collect
+from taskgrove.store.upkeep.collect import STRAY_S, Collected, collect
 from taskgrove.store.upkeep.retention import Retention
 from taskgrove.testing.scripts import (
     Step,
@@ -265,6 +269,25 @@ def test_what_others_commit_while_garbage_is_sought_is_spared() -> None:
     assert other.get_blob(blob_id(b"rescued")) == b"rescued"
     assert blob_id(b"garbage") not in system.stored()
     assert check(system.store.backend).ok
+
+
+def test_what_killed_processes_have_left_is_swept_after_a_day(tmp_path: Path) -> None:
+    backend = LocalBackend(tmp_path)
+    store = Store.create(backend)
+    play(store, [ROOT_STEP])
+    old, young = (tmp_path / "log/main/000000" / f".tmp-{age}" for age in ("old", "young"))
+    for path in (old, young, tmp_path / "blobs" / ".tmp-old"):
+        path.write_bytes(b"half a rec")
+    for key in ("probe-old", "probe-young"):
+        backend.put(key, b"1")
+    long_ago = time.time() - STRAY_S - 60
+    for path in (old, tmp_path / "blobs" / ".tmp-old", tmp_path / "probe-old"):
+        os.utime(path, (long_ago, long_ago))
+    assert collect(store, dry_run=True).num_swept == 0
+    assert collect(store, grace_s=0).num_swept == 3
+    assert (old.exists(), young.exists()) == (False, True)
+    assert [entry.key for entry in backend.list("probe-")] == ["probe-young"]
+    assert check(backend).ok
 
 
 @pytest.mark.parametrize(("ancestors", "grace_s"), [(-1, 0.0), (0, -1.0)])

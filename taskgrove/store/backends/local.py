@@ -112,6 +112,19 @@ class LocalBackend(AbstractBackend):
             with _explained("delete", self.root / key), suppress(*_ABSENT):
                 os.unlink(self.root / key)
 
+    def sweep(self, before: float) -> int:
+        swept = 0
+        with _explained("sweep", self.root):
+            for folder, _, names in os.walk(self.root):
+                for name in names:
+                    path = Path(folder, name)
+                    if name.startswith(_TEMPORARY):
+                        with suppress(*_ABSENT):
+                            if path.stat().st_mtime < before:
+                                path.unlink()
+                                swept += 1
+        return swept
+
     def _settle(self, folder: Path, in_order: bool) -> None:
         """Make a folder whose own name survives a power cut; once per folder and process.
 

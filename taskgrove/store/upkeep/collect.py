@@ -13,6 +13,7 @@ from taskgrove.domain.errors import BadValueError, CommitRefusedError
 from taskgrove.domain.records import Condemn
 from taskgrove.store.base import AbstractBackend, Entry
 from taskgrove.store.forked import owned
+from taskgrove.store.header import PROBE
 from taskgrove.store.keys import BLOBS, blob_of
 from taskgrove.store.store import Store
 from taskgrove.store.upkeep.names import Name, key_of
@@ -21,6 +22,8 @@ from taskgrove.store.upkeep.together import Told, silent
 
 GRACE_S = 24 * 3600.0
 """How long blobs that nobody refers to are left alone: their writer may be about to commit them."""
+STRAY_S = 24 * 3600.0
+"""Nobody takes a day to write one object, so what is that old was left by a process that was killed."""
 _AT_ONCE = 10_000
 _DELETED_AT_ONCE = 1_000
 _TRIES = 100
@@ -36,6 +39,7 @@ class Collected:
         num_left: Condemned by an earlier collection that was killed before it had deleted them.
         left_bytes: Their size.
         num_young: Not referred to by any commit, but too young to be judged.
+        num_swept: Temporary objects that killed processes had left a day ago or earlier; 0 in a dry run.
     """
 
     num_blobs: int
@@ -44,6 +48,7 @@ class Collected:
     num_left: int
     left_bytes: int
     num_young: int
+    num_swept: int = 0
 
 
 def collect(
@@ -80,7 +85,9 @@ def collect(
     young = _young(found, past, store.clock() - grace_s)
     left = sorted(found.keys() & past.condemned)
     garbage = sorted(found.keys() - past.kept - past.condemned - young)
+    swept = 0
     if not dry_run:
+        swept = _swept(own, store.clock() - STRAY_S)
         garbage = _condemn(store, past, garbage, str(policy), told)
         _delete(own, [*left, *garbage], told)
     return Collected(
@@ -90,7 +97,15 @@ def collect(
         num_left=len(left),
         left_bytes=sum(found[name].size_bytes for name in left),
         num_young=len(young),
+        num_swept=swept,
     )
+
+
+def _swept(backend: AbstractBackend, before: float) -> int:
+    """Remove half-written objects, and probes, of processes that were killed."""
+    probes = [entry.key for entry in backend.list(PROBE) if entry.mtime < before]
+    backend.delete(probes)
+    return len(probes) + backend.sweep(before)
 
 
 def _listed(backend: AbstractBackend) -> Mapping[Name, Entry]:
