@@ -24,9 +24,9 @@ def resolution_of(hparams: Hparams, member: str, multiple: int = 1) -> int:
     """
     value = hparams.get(RESOLUTION)
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0 or value % multiple:
+        kind = f"multiple of {multiple}" if multiple > 1 else "whole number"
         raise BadValueError(
-            f"{member} needs square images whose edge in pixels is a positive multiple of {multiple}; "
-            f"{RESOLUTION} is {value!r}."
+            f"{member} needs square images, so {RESOLUTION} must be a positive {kind}, got {value!r}."
         )
     return value
 
@@ -34,7 +34,7 @@ def resolution_of(hparams: Hparams, member: str, multiple: int = 1) -> int:
 def check_stack(
     names: Sequence[SlotName], root: Sequence[SlotName], removable: Sequence[SlotName], member: str
 ) -> None:
-    """Refuse slots that are not a root's, of which removable ones may lack from the top until one is left.
+    """Refuse what is neither a root's slots nor these without some removable ones, from the top; one stays.
 
     Args:
         names: Of a model, in order.

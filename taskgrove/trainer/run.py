@@ -48,7 +48,7 @@ from taskgrove.trainer.learner import Resident, dtype_of
 from taskgrove.trainer.meters import Meters
 from taskgrove.trainer.prefix import Prefixes
 from taskgrove.trainer.probe import conflicts, grams
-from taskgrove.trainer.similarity import DISSIMILARITIES
+from taskgrove.trainer.similarity.measures import DISSIMILARITIES
 from taskgrove.trainer.streamed import DeviceImages
 from taskgrove.trainer.train import DivergedError, Trajectory, learner_of, train
 

@@ -30,7 +30,7 @@ class Nodes:
     def __init__(self, cpus: tuple[int, ...]) -> None:
         from ray.cluster_utils import Cluster
 
-        self._cluster = Cluster()
+        self._cluster: Any = Cluster()
         self._raylets = [raylet_of(self._cluster.add_node(num_cpus=num)) for num in cpus]
 
     @property
@@ -50,7 +50,7 @@ class Nodes:
         return [pid for raylet in self._raylets for pid in actors_of(raylet)]
 
     def shutdown(self) -> None:
-        self._cluster.shutdown()  # type: ignore[no-untyped-call]
+        self._cluster.shutdown()
 
 
 @contextmanager

@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 import json
 import re
+from pathlib import Path
 
 from rich.console import Console
+from typer.testing import CliRunner
 
 from taskgrove.cli.json_lines import JsonLines
+from taskgrove.cli.main import app
 from taskgrove.cli.pace import Pace
 from taskgrove.cli.progress import GrowDisplay
 from taskgrove.coordinator.base import Event, Stage
 from taskgrove.domain.ids import TaskName
 from taskgrove.trainer.base import Tick
+from tests.unit.small_experiments import SMALL, written
 
 A, B, C = (TaskName(name) for name in ("latin", "greek", "runes"))
 
@@ -57,14 +61,14 @@ def screen(height: int = 40) -> Console:
     )
 
 
-def written(console: Console) -> str:
+def shown_on(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
 def last_frame(console: Console) -> str:
     """What is on the screen when the display ends."""
-    return re.split(r"\x1b\[2K", written(console))[-1]
+    return re.split(r"\x1b\[2K", shown_on(console))[-1]
 
 
 def test_several_tasks_have_a_line_each_above_one_bar() -> None:
@@ -99,8 +103,8 @@ def test_one_task_at_a_time_has_no_lines_but_the_bar() -> None:
             display.watch(cycle(task))
             display.observe(ended(task, 4))
     assert f"{B} iteration 0" in last_frame(console)
-    assert "all tasks" not in written(console)
-    assert "iteration  child" not in written(console)
+    assert "all tasks" not in shown_on(console)
+    assert "iteration  child" not in shown_on(console)
 
 
 def test_more_tasks_than_the_screen_holds_are_counted() -> None:
@@ -119,8 +123,8 @@ def test_elsewhere_there_are_plain_lines() -> None:
             display.observe(begun(task))
         display.watch(cycle(A))
         display.observe(child(B, 1))
-    assert len(written(console).splitlines()) == 3
-    assert "greek 0.0.1: 50.0 % accepted, best 50.0 % · child 1/8 · ETA" in written(console)
+    assert len(shown_on(console).splitlines()) == 3
+    assert "greek 0.0.1: 50.0 % accepted, best 50.0 % · child 1/8 · ETA" in shown_on(console)
 
 
 def test_lines_of_json_say_everything_that_happens() -> None:
@@ -135,6 +139,15 @@ def test_lines_of_json_say_everything_that_happens() -> None:
     assert all(line["time"] == 7.0 for line in lines)
     assert (lines[2]["cycle"], lines[2]["accuracy"]) == (3, 0.5)
     assert (lines[3]["task"], lines[3]["quality"], lines[3]["done"], lines[3]["eta_s"]) == (A, 0.5, 1, 0.0)
+
+
+def test_a_run_prints_only_lines_of_json_and_the_table_as_its_last(tmp_path: Path) -> None:
+    command = ["run", str(written(tmp_path, SMALL)), "--store", str(tmp_path / "grove"), "--json-lines"]
+    printed = CliRunner().invoke(app, command, catch_exceptions=False).stdout
+    lines = [json.loads(line) for line in printed.splitlines()]
+    events = [line["event"] for line in lines if line["event"] != "reading"]
+    assert events == ["begun", "cycle", "child", "cycle", "child", "ended", "evaluated", "result"]
+    assert [row["task"] for row in lines[-1]["tasks"]] == ["a"]
 
 
 class Hand:

@@ -34,6 +34,10 @@ OFFENCES: dict[str, Offence] = {
     "siblings-backends": ("store/backends/second.py", "taskgrove.store.backends.memory"),
     "siblings-methods": ("agents/methods/second.py", "taskgrove.agents.methods.mu2net_plus"),
     "siblings-executors": ("coordinator/executors/second.py", "taskgrove.coordinator.executors.inline"),
+    "siblings-measures": (
+        "trainer/similarity/measures/second.py",
+        "taskgrove.trainer.similarity.measures.rsa",
+    ),
     "acyclic": ("domain/ids.py", "taskgrove.domain.records"),
 }
 """By the contract that it breaks."""

@@ -176,12 +176,12 @@ def test_a_component_of_another_width_is_not_resized() -> None:
 def test_a_resolution_that_is_none_is_refused(value: int | None) -> None:
     hparams: Hparams = {} if value is None else {"data.resolution": value}
     for member in ("mlp-256", "convnet-32"):
-        with pytest.raises(BadValueError, match=rf"{member} needs square images .* is {value!r}"):
+        with pytest.raises(BadValueError, match=rf"{member} needs square images.*, got {value!r}"):
             family_of(member).layout(member).slot(SlotName("head"), hparams, 3)
 
 
 def test_poolings_must_halve_the_resolution_without_a_rest() -> None:
-    with pytest.raises(BadValueError, match=r"multiple of 8; data\.resolution is 28"):
+    with pytest.raises(BadValueError, match=r"data\.resolution must be a positive multiple of 8, got 28"):
         slot_at("convnet-32", "conv_0", 28)
 
 

@@ -20,7 +20,7 @@ from taskgrove.store.tensors import unpack
 from taskgrove.tasks.preprocess import eval_batch
 from taskgrove.trainer.probe import grams
 from taskgrove.trainer.run import Trainer
-from taskgrove.trainer.similarity import DISSIMILARITIES
+from taskgrove.trainer.similarity.measures import DISSIMILARITIES
 from tests.unit.small_jobs import MEMBER, make_data, root, store
 
 __all__ = ["root", "store"]

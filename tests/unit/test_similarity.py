@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from taskgrove.domain.errors import BadValueError
-from taskgrove.trainer.similarity import DISSIMILARITIES
-from taskgrove.trainer.similarity.cka import LinearCka
 from taskgrove.trainer.similarity.gram import Gram
-from taskgrove.trainer.similarity.rsa import Rsa
+from taskgrove.trainer.similarity.measures import DISSIMILARITIES
+from taskgrove.trainer.similarity.measures.cka import LinearCka
+from taskgrove.trainer.similarity.measures.rsa import Rsa
 
 CPU = torch.device("cpu")
 shapes = st.tuples(st.integers(3, 12), st.integers(1, 30), st.integers(0, 2**31))
