@@ -85,7 +85,9 @@ CASES = [
     case("unknown agent", toml('"mu2net_plus"', '"net"'), "'net'", "agent named 'net'.* Known: ", UNKNOWN),
     case("unknown root", toml("vit-tiny-test", "vit-tiny"), "'vit-tiny'", "Did you mean 'vit-ti", UNKNOWN),
     case("unknown source", toml("npz:", "nzp:"), "'nzp'", "Did you mean 'npz'", UNKNOWN),
-    case("unknown executor", toml('device = "cpu"', 'executor = "x"'), "'x'", "Known: futures, inline", UNKNOWN),
+    case(
+        "unknown executor", toml('device = "cpu"', 'executor = "x"'), "'x'", "Known: futures, inline", UNKNOWN
+    ),
     case(
         "unknown default", after("[defaults]\nopt.momentun = 0.5"), "'opt.momentun'", "Did you mean", UNKNOWN
     ),
