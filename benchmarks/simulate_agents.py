@@ -145,8 +145,8 @@ def measure(arguments: argparse.Namespace) -> tuple[Page, list[Row]]:
         tables={"Agents, each with a task of its own": found, "The paper (002)": paper},
         notes=[
             "Speed-up: seconds that one agent takes for all tasks in sequence, over those of the agent that "
-            "takes longest. Up to 100 agents start within the time of one child, more of them ten per second, "
-            "and they claim their tasks. As recorded, a child sees "
+            "takes longest. Up to 100 agents begin within the time of a child, more of them ten per second; "
+            "they claim their tasks. As recorded, a child sees "
             f"4 × {CHAR8_CAP} images; with the paper's 4 × {PAPER_CAP:,} it lasts "
             f"{PAPER_CAP / CHAR8_CAP:.0f} times as long. An agent gives up after 100 lost tries to commit, "
             "and is then started again. "
