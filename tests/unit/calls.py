@@ -114,6 +114,7 @@ def chatter() -> None:
 
 def main() -> None:
     """Have two workers hold, and say who they are."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     with ProcessesExecutor(2, lambda message: print(message, flush=True)) as executor:
         for future in [executor.submit(hold) for _ in range(4)]:
             future.result()
