@@ -50,7 +50,7 @@ def settings(agents: int, storage: Storage, durations: Durations) -> Iterator[Se
             children=children,
             storage=storage,
             durations=durations,
-            arrivals_per_s=10.0 if agents > MOST_ALONE else max(10.0, agents / durations.typical_s),
+            arrivals_per_s=5.0 if agents > MOST_ALONE else max(10.0, agents / durations.typical_s),
         )
 
 
@@ -145,7 +145,7 @@ def measure(arguments: argparse.Namespace) -> tuple[Page, list[Row]]:
         tables={"Agents, each with a task of its own": found, "The paper (002)": paper},
         notes=[
             "Speed-up: seconds that one agent takes for all tasks in sequence, over those of the agent that "
-            "takes longest. Up to 100 agents begin within the time of a child, more of them ten per second; "
+            "takes longest. Up to 100 agents begin within the time of a child, more of them five per second; "
             "they claim their tasks. As recorded, a child sees "
             f"4 × {CHAR8_CAP} images; with the paper's 4 × {PAPER_CAP:,} it lasts "
             f"{PAPER_CAP / CHAR8_CAP:.0f} times as long. An agent gives up after 100 lost tries to commit, "
