@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from taskgrove.domain.errors import BadValueError
+from taskgrove.domain.errors import BadValueError, WeightsError
 from taskgrove.domain.hparams import Hparams
 from taskgrove.domain.ids import SlotName
 
@@ -52,3 +53,17 @@ def check_stack(
             f"{list(names)} is not a model of {member}: it is {', '.join(root)}, where "
             f"{' and '.join(reversed(removable[1:]))} may be left out, in this order."
         )
+
+
+def no_weights(path: Path, member: str) -> WeightsError:
+    """What to say of a file of weights for a family that nobody publishes any for."""
+    return WeightsError(
+        f"{path} cannot be read: there are no public weights for {member}. Start from random ones."
+    )
+
+
+def no_format(member: str) -> WeightsError:
+    """What to say of pretraining a family that has no file format."""
+    return WeightsError(
+        f"{member} cannot be pretrained: its family has no file format. Use a vision transformer."
+    )

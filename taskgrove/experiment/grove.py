@@ -220,13 +220,12 @@ class Grove:
             observe: Told of every child and iteration.
             watch: Told after every train cycle.
             options: The method's own settings, e.g. `{"generations": 4, "children": 8}`.
-            claim: Claim the tasks, as agents do that join and leave a system at will: the same settings
-                go on with the same experiment, whoever grows other tasks meanwhile, and whoever grew
-                these before is refused from now on.
+            claim: Claim the tasks, as agents do that join and leave: the same settings go on with the
+                same experiment, and whoever grew these tasks before is refused from now on.
         """
         view = self.view()
         made = executor if isinstance(executor, AbstractExecutor) else None
-        names = tasks or tuple(view.tasks)
+        role = Role(claims=claim)
         spec = ExperimentSpec(
             name=GROW_PREFIX + "1",
             seed=seed,
@@ -238,15 +237,9 @@ class Grove:
             score=score or ScoreSpec(),
             train=train or TrainSpec(),
             defaults=defaults or {},
-            tasks=tuple(TaskEntry(name=n, source=view.task(TaskName(n)).source) for n in names),
+            tasks=tuple(TaskEntry(name=n, source=view.task(TaskName(n)).source) for n in tasks or view.tasks),
         )
-        config = training_of(spec)
-        identity = digest(spec, config.precision, config.threads)
-        if claim:
-            spec, role = standing(spec, identity, view), Role(claims=True)
-            return self._carry_out(spec, observe, watch, role=role, made=made)
-        name = _grow_name(self.store.state, identity, tuple(TaskName(n) for n in names), iterations)
-        return self._carry_out(replace(spec, name=name), observe, watch, made=made)
+        return self._carry_out(self._named(spec, role), observe, watch, role=role, made=made)
 
     def run(
         self,
@@ -342,6 +335,15 @@ class Grove:
             if known is None:
                 raise
             return known
+
+    def _named(self, spec: ExperimentSpec, role: Role) -> ExperimentSpec:
+        """What `grow` was asked for under the name of the experiment that it goes on with."""
+        config = training_of(spec)
+        identity = digest(spec, config.precision, config.threads)
+        if role.claims:
+            return standing(spec, identity, self.view())
+        names = tuple(TaskName(task.name) for task in spec.tasks)
+        return replace(spec, name=_grow_name(self.store.state, identity, names, spec.agent.iterations))
 
     def _tensors(self, blob: BlobId) -> dict[str, Tensor]:
         return read_tensors(self.store, blob)

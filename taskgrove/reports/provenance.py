@@ -16,7 +16,7 @@ from taskgrove.domain.ids import AgentName, ComponentId, ModelId, SlotName, Task
 from taskgrove.domain.records import Commit, Component
 from taskgrove.reports.log import describe
 from taskgrove.reports.quantities import MISSING, human, percent, plural, short, utc
-from taskgrove.reports.show import ModelDescription
+from taskgrove.reports.show import ModelDescription, two_columns
 from taskgrove.store.codec import KINDS
 from taskgrove.store.index.answers import Contributor, Iteration, Remark, Use
 
@@ -73,7 +73,7 @@ class ComponentDescription:
 
     def as_rich(self) -> RenderableType:
         """For the terminal."""
-        table = _facts()
+        table = two_columns()
         table.add_row("component", f"{self.component} ({self.slot}, {human(self.num_params)} parameters)")
         who = "a root" if self.task is None else f"task {self.task} ({self.agent})"
         table.add_row("contributed by", f"{who}, model {short(self.model)}, commit {self.number}")
@@ -144,7 +144,7 @@ class CommitDescription:
     def as_rich(self) -> RenderableType:
         """For the terminal."""
         commit = self.commit
-        table = _facts()
+        table = two_columns()
         table.add_row("commit", ", ".join([str(commit.number), *self.tags]))
         table.add_row("what", describe(commit.operation))
         table.add_row("time (UTC)", utc(commit.time))
@@ -212,10 +212,3 @@ def _iterations(found: Sequence[Iteration]) -> Table:
 def _some(names: Sequence[str]) -> str:
     rest = len(names) - _MOST_USERS
     return ", ".join(names[:_MOST_USERS]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _facts() -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    return table

@@ -131,7 +131,7 @@ class SystemDescription:
     def as_rich(self) -> RenderableType:
         """For the terminal."""
         total = self.totals
-        table = _two_columns()
+        table = two_columns()
         table.add_row("commit", str(self.number) if self.number >= 0 else "none yet")
         table.add_row(
             "roots", ", ".join(f"{member} ({short(root)})" for member, root in self.roots) or "none"
@@ -257,7 +257,7 @@ def _facts(model: ModelDescription) -> Table:
     )
     rest = len(model.ancestors) - _MOST_ANCESTORS
     chain += f" ← {rest} more" if rest > 0 else ""
-    table = _two_columns()
+    table = two_columns()
     table.add_row("model", f"{model.model} ({model.member})")
     table.add_row("task", model.task or "none: a root model")
     came = "" if model.introduced is None else f", since commit {model.introduced}"
@@ -305,7 +305,8 @@ def _names(names: list[str]) -> str:
     return ", ".join(names[:_MOST_NAMES]) + (f" +{rest}" if rest > 0 else "")
 
 
-def _two_columns() -> Table:
+def two_columns() -> Table:
+    """An empty table of facts: what, then which."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")

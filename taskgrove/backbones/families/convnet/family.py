@@ -12,7 +12,7 @@ from torch.nn import functional
 from taskgrove.backbones.base import AbstractFamily, Tensors
 from taskgrove.backbones.dense import dense, initialise, resample
 from taskgrove.backbones.families.convnet.layout import KERNEL, LAYOUTS, ConvnetLayout, layout_of, space_of
-from taskgrove.domain.errors import WeightsError
+from taskgrove.backbones.stacks import no_format, no_weights
 from taskgrove.domain.hparams import Space
 from taskgrove.domain.ids import SlotName
 from taskgrove.domain.layout import Slot
@@ -57,15 +57,11 @@ class ConvnetFamily(AbstractFamily):
 
     def read_weights(self, path: Path, member: str) -> dict[SlotName, dict[str, Tensor]]:
         layout_of(member)
-        raise WeightsError(
-            f"{path} cannot be read: there are no public weights for {member}. Start from random ones."
-        )
+        raise no_weights(path, member)
 
     def write_weights(self, components: Mapping[SlotName, Tensors], member: str) -> bytes:
         layout_of(member)
-        raise WeightsError(
-            f"{member} cannot be pretrained: these networks have no file format. Use a vision transformer."
-        )
+        raise no_format(member)
 
 
 def _convolve(tensors: Tensors, x_BCHW: Tensor) -> Tensor:
