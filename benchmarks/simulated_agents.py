@@ -186,7 +186,9 @@ class _Agent:
             return trainer.evaluate(job)
 
         store.refresh()
-        Coordinator(store, self._run, InlineExecutor(), Work(train=train, evaluate=evaluate)).grow()
+        Coordinator(
+            store, self._run, InlineExecutor(), Work(train=train, evaluate=evaluate, study=trainer.study)
+        ).grow()
 
 
 def _run(setting: Setting, names: Sequence[TaskName]) -> Run:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from taskgrove.domain.hparams import Space
 from taskgrove.domain.ids import AgentName, TaskName
-from taskgrove.domain.jobs import Completed, TrainConfig, TrainJob
+from taskgrove.domain.jobs import Completed, Found, Study, TrainConfig, TrainJob
 from taskgrove.domain.layout import AbstractLayout
 from taskgrove.domain.proposal import Proposal
 from taskgrove.domain.records import Model
@@ -29,6 +29,7 @@ class Equipment:
         budget: Train cycles of all children of a task iteration together; None leaves the effort to
             the method's own settings.
         code_version: Recorded with every model.
+        measures: Names of the measures of dissimilarity that studies may ask for.
     """
 
     layout: AbstractLayout
@@ -37,6 +38,7 @@ class Equipment:
     train: TrainConfig
     budget: int | None = None
     code_version: str = ""
+    measures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +99,29 @@ class AbstractAgent(ABC, Generic[S]):
         """The name under which children and models are recorded."""
         return AgentName(self.name)
 
+    @property
+    def changes_others(self) -> bool:
+        """Whether its iterations publish new models of other tasks; then no other may run meanwhile."""
+        return False
+
     @abstractmethod
     def init(self, view: SystemView, assignment: Assignment) -> S:
         """The state at the beginning of a task iteration."""
 
+    def studies(self, state: S, view: SystemView) -> tuple[Study, ...]:
+        """What it wants to have measured before it is asked for jobs; by default nothing.
+
+        As with jobs, what has been told is not asked for again.
+        """
+        return ()
+
+    def learn(self, state: S, found: Sequence[Found], view: SystemView) -> S:
+        """The state after all studies that were asked for have ended."""
+        return state
+
     @abstractmethod
     def ask(self, state: S, view: SystemView) -> tuple[TrainJob, ...]:
-        """The jobs that are to be done now, in order; not empty unless `finished`.
+        """The jobs that are to be done now, in order; not empty unless `finished` or studies are wanted.
 
         Jobs whose outcome has been told are not asked for again. They may run at the same time
         and be told in any order.

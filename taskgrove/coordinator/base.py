@@ -16,7 +16,7 @@ from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
-from taskgrove.domain.jobs import EvaluateJob, Outcome, TrainJob
+from taskgrove.domain.jobs import EvaluateJob, Outcome, ProbeResult, Study, TrainJob, ValidateResult
 from taskgrove.domain.records import Evaluation
 
 P = ParamSpec("P")
@@ -145,12 +145,14 @@ class Work:
     Attributes:
         train: Trains a child.
         evaluate: Tests a published model.
+        study: Measures what an agent wants to know before it decides.
         meters: Running totals by name, read before and after a job where the job runs; `device_s` are
             the seconds that the device has been busy, by default the CPU time of the process.
     """
 
     train: Callable[[TrainJob], Outcome]
     evaluate: Callable[[EvaluateJob], Evaluation]
+    study: Callable[[Study], ProbeResult | ValidateResult]
     meters: Callable[[], Mapping[str, float]] = process_meters
 
 

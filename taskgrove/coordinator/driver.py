@@ -12,10 +12,10 @@ from typing import Any, final
 from taskgrove.coordinator.base import AbstractExecutor, Work
 from taskgrove.coordinator.metered import Readings, metered
 from taskgrove.domain.ids import TaskName
-from taskgrove.domain.jobs import EvaluateJob, Outcome, TrainJob
+from taskgrove.domain.jobs import EvaluateJob, Outcome, ProbeResult, Study, TrainJob, ValidateResult
 from taskgrove.domain.records import Evaluation
 
-Job = TrainJob | EvaluateJob
+Job = TrainJob | EvaluateJob | Study
 _LOOK_AGAIN_S = 0.2
 """How soon courses that wait for other processes are asked again."""
 
@@ -25,7 +25,7 @@ class Done:
     """A job that has ended."""
 
     job: Job
-    result: Outcome | Evaluation
+    result: Outcome | Evaluation | ProbeResult | ValidateResult
     meters: Readings
 
 
@@ -119,7 +119,9 @@ class Driver:
     def _submitted(self, job: Job) -> Future[tuple[Any, Readings]]:
         if isinstance(job, TrainJob):
             return self._executor.submit(metered, "train", self._work.meters, self._work.train, job)
-        return self._executor.submit(metered, "evaluate", self._work.meters, self._work.evaluate, job)
+        if isinstance(job, EvaluateJob):
+            return self._executor.submit(metered, "evaluate", self._work.meters, self._work.evaluate, job)
+        return self._executor.submit(metered, "study", self._work.meters, self._work.study, job)
 
     def _urgency(self, task: TaskName) -> float:
         """Seconds of work left; jobs of a task without experience are taken to last as long as the mean."""
@@ -147,4 +149,4 @@ class Driver:
 
 
 def _wall_s(meters: Readings) -> float:
-    return meters.get("train_s", 0.0) + meters.get("evaluate_s", 0.0)
+    return sum(meters.get(f"{phase}_s", 0.0) for phase in ("train", "evaluate", "study"))

@@ -12,10 +12,19 @@ from taskgrove.coordinator.driver import Course, Done, Job
 from taskgrove.coordinator.metered import Readings
 from taskgrove.coordinator.metrics import TEST, metrics
 from taskgrove.coordinator.narrator import Narrator
+from taskgrove.coordinator.recorded import Recorded, recorded_since
+from taskgrove.coordinator.studies import Studies
 from taskgrove.coordinator.writer import Writer
 from taskgrove.domain.errors import BlobsCollectedError, CommitRefusedError
 from taskgrove.domain.ids import TaskName
-from taskgrove.domain.jobs import Completed, EvaluateJob, JobFailed, TrainJob, TrainResult
+from taskgrove.domain.jobs import (
+    Completed,
+    EvaluateJob,
+    JobFailed,
+    TrainJob,
+    TrainResult,
+)
+from taskgrove.domain.proposal import Proposal
 from taskgrove.domain.records import (
     AddEvaluation,
     AddMetrics,
@@ -23,11 +32,10 @@ from taskgrove.domain.records import (
     EndIteration,
     Evaluation,
     FinishChild,
+    Publish,
 )
 from taskgrove.domain.view import SystemView
 
-Recorded = Mapping[tuple[int, int], FinishChild]
-"""Children of an open iteration that are in the log, by generation and child."""
 Judge = Callable[[Completed], Verdict]
 Training = Generator[tuple[Job, ...], Done | None, list[Completed]]
 """Part of a course: has children trained and returns them in the order in which they ended."""
@@ -59,6 +67,7 @@ class Iterations:
         self._seed = seed
         self._threads = threads
         self._narrator = narrator
+        self._studies = Studies(writer)
         self._ended: Counter[TaskName] = Counter()
         """Children of each task's present iteration that have ended."""
         self._views: dict[int, SystemView] = {}
@@ -83,14 +92,20 @@ class Iterations:
         iteration, begun = view.iterations.get(task, 0), view.number
         state = agent.init(view, Assignment(seed=self._seed, task=task, iteration=iteration))
         while not agent.finished(state):
+            if studies := agent.studies(state, view):
+                found = yield from self._studies.make(studies, agent.agent_name, begun, recorded)
+                state = agent.learn(state, found, view)
+                continue
             jobs, judge = agent.ask(state, view), partial(_judged, agent, state, view)
-            known = [_from_log(job, recorded) for job in jobs if _position(job) in recorded]
+            known = [_from_log(job, recorded) for job in jobs if _position(job) in recorded.children]
             for completed in known:
                 self._tell(completed, judge(completed), recovered=True)
-            fresh = [job for job in jobs if _position(job) not in recorded]
+            fresh = [job for job in jobs if _position(job) not in recorded.children]
             trained = yield from self._train(fresh, judge, begun)
             state = agent.tell(state, (*known, *trained), view)
         proposal = agent.conclude(state, view)
+        if proposal.others:
+            self._publish(proposal, agent, iteration, begun)
         end = EndIteration(
             experiment=self._writer.experiment,
             agent=agent.agent_name,
@@ -104,7 +119,9 @@ class Iterations:
 
     def assess(self, task: TaskName) -> Course:
         """Record what the last task iteration has made of the task's model and of the system."""
-        yield from self._evaluate(task)
+        touched = self._agents[task].changes_others
+        for changed in self._store.view().bests if touched else (task,):
+            yield from self._evaluate(changed)
         self._measure(task)
 
     def _begin(self, task: TaskName, agent: AbstractAgent[Any]) -> tuple[SystemView, Recorded]:
@@ -117,16 +134,13 @@ class Iterations:
             iteration=view.iterations.get(task, 0),
         )
         number = self._begun(task)
-        recorded: dict[tuple[int, int], FinishChild] = {}
+        recorded = Recorded()
         if number is None:
             number = self._writer.commit(begin, "begin", task, begin.iteration, view.number)
         else:
-            for commit in self._store.history(number + 1):
-                operation = commit.operation
-                if isinstance(operation, FinishChild) and operation.task == task:
-                    recorded[operation.generation, operation.child] = operation
-        self._ended[task] = len(recorded)
-        self._narrator.begun(task, begin.iteration, len(recorded))
+            recorded = recorded_since(self._store, task, number)
+        self._ended[task] = len(recorded.children)
+        self._narrator.begun(task, begin.iteration, len(recorded.children))
         return self._view_at(number), recorded
 
     def _begun(self, task: TaskName) -> int | None:
@@ -152,7 +166,7 @@ class Iterations:
             done = yield wanted
             assert done is not None
             assert isinstance(done.job, TrainJob)
-            assert not isinstance(done.result, Evaluation)
+            assert isinstance(done.result, TrainResult | JobFailed)
             completed = Completed(job=done.job, outcome=done.result)
             verdict, wanted = judge(completed), ()
             try:
@@ -167,6 +181,24 @@ class Iterations:
             self._tell(completed, verdict, recovered=False)
             trained.append(completed)
         return trained
+
+    def _publish(self, proposal: Proposal, agent: AbstractAgent[Any], iteration: int, begun: int) -> None:
+        """Publish the iteration's model together with those of other tasks that share what it trained."""
+        view, task = self._store.view(), proposal.task
+        assert proposal.best is not None
+        if view.bests.get(task) == proposal.best:  # before an interruption
+            return
+        models = (view.models[proposal.best], *proposal.others)
+        replaces = {model.task: view.bests.get(model.task) for model in models if model.task is not None}
+        operation = Publish(
+            experiment=self._writer.experiment,
+            agent=agent.agent_name,
+            task=task,
+            iteration=iteration,
+            models=models,
+            replaces={**replaces, **{m.task: m.parent for m in proposal.others if m.task is not None}},
+        )
+        self._writer.commit(operation, "publish", task, iteration, begun)
 
     def _record(self, completed: Completed, verdict: Verdict, begun: int, meters: Readings) -> None:
         job, outcome = completed.job, completed.outcome
@@ -229,7 +261,7 @@ def _from_log(job: TrainJob, recorded: Recorded) -> Completed:
     Raises:
         CommitRefusedError: The record is of another job: the code or the data of the agent changed.
     """
-    record = recorded[_position(job)]
+    record = recorded.children[_position(job)]
     if (record.seed, record.parent, record.mutations) != (job.seed, job.parent, job.mutations):
         raise CommitRefusedError(
             f"Child {job.generation}.{job.child} of {job.task} in the log is not the one that agent "

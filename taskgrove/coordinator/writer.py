@@ -7,7 +7,15 @@ from typing import final
 
 from taskgrove.coordinator.metered import Readings
 from taskgrove.domain.ids import AgentName, CommitId, TaskName
-from taskgrove.domain.records import BeginIteration, Claim, EndIteration, FinishChild, Operation, Publish
+from taskgrove.domain.records import (
+    BeginIteration,
+    Claim,
+    EndIteration,
+    FinishChild,
+    FinishProbe,
+    Operation,
+    Publish,
+)
 from taskgrove.domain.seeds import derive
 from taskgrove.store.store import Store
 
@@ -47,7 +55,7 @@ class Writer:
         match operation:
             case BeginIteration(task=task) | FinishChild(task=task) | EndIteration(task=task):
                 return self._tokens.get(task)
-            case Publish(task=task):
+            case FinishProbe(task=task) | Publish(task=task):
                 return self._tokens.get(task)
             case _:
                 return None

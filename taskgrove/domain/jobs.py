@@ -23,11 +23,13 @@ class Clone:
     Attributes:
         resize: Resample the copy to the slot's shape (position embedding at another resolution);
             its momentum then starts at zero.
+        rate: Factor of its learning rate, in (0, 1] (004, §4).
     """
 
     component: ComponentId
     momentum: BlobId | None = None
     resize: bool = False
+    rate: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +214,52 @@ class ProbeResult:
 
     conflicts: Mapping[SlotName, float]
     num_samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateJob:
+    """Measure components put together as a model, published or not, on its task's validation images.
+
+    Attributes:
+        task: Whose images.
+        member: The backbone.
+        components: By slot, in order.
+        num_classes: Width of the head.
+        hparams: Of preprocessing and architecture.
+        config: Its cap, precision and threads count, so that the number is like those of children.
+    """
+
+    task: TaskName
+    member: str
+    components: tuple[tuple[SlotName, ComponentId], ...]
+    num_classes: int
+    hparams: Mapping[str, HparamValue]
+    config: TrainConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateResult:
+    """What a validation gave.
+
+    Attributes:
+        quality: Accuracy in [0, 1]; 0 when a logit is not finite.
+        num_samples: Images it was measured on.
+    """
+
+    quality: float
+    num_samples: int
+
+
+Study = ProbeJob | ValidateJob
+"""What an agent may ask for besides children: nothing is trained, nothing is published."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A study with what it gave."""
+
+    study: Study
+    result: ProbeResult | ValidateResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

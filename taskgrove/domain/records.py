@@ -245,6 +245,30 @@ class FinishChild:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FinishProbe:
+    """Operation: two models of an open iteration were compared layer by layer, to choose by (004, §3).
+
+    Attributes:
+        models: The task's own and the other task's, both live.
+        other: The task that the second belongs to.
+        measure: Of dissimilarity, by its registered name.
+        split, num_samples: The task's images that they were compared on.
+        conflicts: Dissimilarity of each layer, in the order of the own model.
+    """
+
+    experiment: str
+    agent: AgentName
+    task: TaskName
+    iteration: int
+    models: tuple[ModelId, ModelId]
+    other: TaskName
+    measure: str
+    split: str
+    num_samples: int
+    conflicts: Mapping[SlotName, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndIteration:
     """Operation: the best model of the iteration becomes the task's model; the others retire."""
 
@@ -362,6 +386,7 @@ Operation = (
     | BeginIteration
     | BeginRound
     | FinishChild
+    | FinishProbe
     | EndIteration
     | AddEvaluation
     | AddMetrics

@@ -30,6 +30,7 @@ from taskgrove.experiment.spec import ExperimentSpec, RootSpec, SpaceSpec, Train
 from taskgrove.scoring.base import Cost
 from taskgrove.store.tensors import pack
 from taskgrove.tasks.load import normalise_source
+from taskgrove.trainer.similarity.measures import DISSIMILARITIES
 from taskgrove.version import __version__
 
 ROOT_CLASSES = 2
@@ -169,6 +170,7 @@ def build_agent(spec: ExperimentSpec, member: str, train: TrainConfig) -> Abstra
         train=train,
         budget=_budget(spec),
         code_version=__version__,
+        measures=tuple(DISSIMILARITIES),
     )
     options = decode(kind.options_type, spec.agent.options, f"agent ({spec.agent.method})")
     agent: AbstractAgent[Any] = kind(equipment=equipment, options=options)  # type: ignore[call-arg]

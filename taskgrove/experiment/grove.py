@@ -313,7 +313,10 @@ class Grove:
         crew = crew_of(spec, device)
         place = Workplace(self.store, device, workers=crew.workers, watch=watch, team=team)
         place.prepare(run.mine or run.start.tasks, travels=kind.parallel)
-        work = lead(team, Work(train=place.train, evaluate=place.evaluate, meters=place.meters))
+        work = lead(
+            team,
+            Work(train=place.train, evaluate=place.evaluate, study=place.study, meters=place.meters),
+        )
         note = note_of(holder, run, spec.agent.method, str(device), self.store.clock())
         workers = spec.workers if kind.elsewhere else crew.workers
         opened = made or kind.open(workers, watch, needs_of(spec, device, crew))

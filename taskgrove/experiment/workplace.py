@@ -13,7 +13,7 @@ import torch
 from taskgrove.coordinator.workers.post import post
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
-from taskgrove.domain.jobs import EvaluateJob, Outcome, TrainJob
+from taskgrove.domain.jobs import EvaluateJob, Outcome, ProbeResult, Study, TrainJob, ValidateResult
 from taskgrove.domain.records import Evaluation
 from taskgrove.experiment.places import blob_cache
 from taskgrove.store.base import AbstractBackend
@@ -92,6 +92,10 @@ class Workplace:
     def evaluate(self, job: EvaluateJob) -> Evaluation:
         """Test a published model; see `AbstractTrainer.evaluate`."""
         return self._trainer.evaluate(job)
+
+    def study(self, study: Study) -> ProbeResult | ValidateResult:
+        """Measure what an agent wants to know; see `AbstractTrainer.study`."""
+        return self._trainer.study(study)
 
     def meters(self) -> dict[str, float]:
         """Running totals of time and work; see `Trainer.meters`."""

@@ -25,6 +25,7 @@ from taskgrove.domain.records import (
     Condemn,
     EndIteration,
     FinishChild,
+    FinishProbe,
     Note,
     Operation,
     Publish,
@@ -107,6 +108,8 @@ def tasks_of(operation: Operation) -> tuple[TaskName, ...]:
             return tuple(iterations)
         case BeginIteration() | FinishChild() | EndIteration() | AddMetrics() | Claim() | Retire():
             return (operation.task,)
+        case FinishProbe(task=task, other=other):
+            return (task, other)
         case AddRoot() | Tag() | Condemn():
             return ()
     assert_never(operation)
@@ -129,6 +132,8 @@ def describe(operation: Operation) -> str:
             return f"round begun: {', '.join(f'iteration {n} of {task}' for task, n in iterations.items())}"
         case FinishChild():
             return _describe_child(operation)
+        case FinishProbe():
+            return _describe_probe(operation)
         case EndIteration(task=task, iteration=iteration):
             best = f"best is {short(operation.best)}" if operation.best else "still no model"
             score = "" if operation.score is None else f", score {operation.score:.4f}"
@@ -194,6 +199,12 @@ def _describe_metrics(metrics: AddMetrics) -> str:
     )
     where = f"after iteration {metrics.iteration} of {metrics.task}"
     return f"{where}: {', '.join(system)}; {metrics.experiment} has used {', '.join(spent)}"
+
+
+def _describe_probe(probe: FinishProbe) -> str:
+    layers = ", ".join(f"{slot} {value:.2f}" for slot, value in probe.conflicts.items())
+    images = plural(probe.num_samples, "image")
+    return f"{probe.task} compared with {probe.other} by {probe.measure} on {images}: {layers}"
 
 
 def _describe_child(child: FinishChild) -> str:

@@ -23,6 +23,7 @@ from taskgrove.domain.records import (
     Condemn,
     EndIteration,
     FinishChild,
+    FinishProbe,
     Note,
     Operation,
     Publish,
@@ -47,6 +48,7 @@ KINDS: Mapping[str, type[Operation]] = {
     "retire": Retire,
     "condemn": Condemn,
     "begin_round": BeginRound,
+    "finish_probe": FinishProbe,
 }
 """Operations by the name under which they are stored; append-only."""
 

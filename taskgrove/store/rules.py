@@ -25,6 +25,7 @@ from taskgrove.domain.records import (
     EndIteration,
     Evaluation,
     FinishChild,
+    FinishProbe,
     Model,
     Note,
     Publish,
@@ -36,6 +37,8 @@ from taskgrove.domain.records import (
 from taskgrove.store.blobs import unreferenced
 from taskgrove.store.state import OpenIteration, State
 
+Growth = BeginIteration | FinishChild | FinishProbe | EndIteration | Publish
+"""What only the holder of a task's claim may do."""
 _TAG = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -56,7 +59,7 @@ def validate(state: State, commit: Commit) -> None:
     )
     operation = commit.operation
     match operation:
-        case BeginIteration() | FinishChild() | EndIteration() | Publish():
+        case BeginIteration() | FinishChild() | FinishProbe() | EndIteration() | Publish():
             fence(state, commit)
             _growth(state, operation)
         case BeginRound():
@@ -82,12 +85,14 @@ def validate(state: State, commit: Commit) -> None:
             _condemn(state, operation)
 
 
-def _growth(state: State, operation: BeginIteration | FinishChild | EndIteration | Publish) -> None:
+def _growth(state: State, operation: Growth) -> None:
     match operation:
         case BeginIteration():
             _begin(state, operation)
         case FinishChild():
             _child(state, operation)
+        case FinishProbe():
+            _probe(state, operation)
         case EndIteration():
             _end(state, operation)
         case Publish():
@@ -100,7 +105,7 @@ def fence(state: State, commit: Commit) -> None:
     Raises:
         ClaimLostError: Another has claimed the task.
     """
-    if not isinstance(commit.operation, BeginIteration | FinishChild | EndIteration | Publish):
+    if not isinstance(commit.operation, Growth):
         return
     task, claim = commit.operation.task, commit.claim
     claimed = state.claims.get(task)
@@ -249,6 +254,17 @@ def _child(state: State, child: FinishChild) -> None:
         _accepted(state, child, child.model)
 
 
+def _probe(state: State, probe: FinishProbe) -> None:
+    _opened(state, probe.task, (probe.experiment, probe.agent, probe.iteration))
+    for identity, task in zip(probe.models, (probe.task, probe.other), strict=True):
+        model = state.view.models.get(identity)
+        _require(
+            model is not None and model.task == task,
+            f"Model {identity[:12]!r} was compared as one of task {task!r}, but is no live model of it; "
+            "it has probably been replaced since.",
+        )
+
+
 def _accepted(state: State, child: FinishChild, model: Model) -> None:
     _new(state, model)
     _require(
@@ -284,8 +300,10 @@ def _publish(state: State, publish: Publish) -> None:
         f"Models of tasks {tasks} are published to replace those of {sorted(publish.replaces)}: there must "
         "be one model per task, and for each the one it replaces.",
     )
+    accepted = state.view.populations.get(publish.task, ())
     for model in publish.models:
-        _new(state, model)
+        if model.id not in accepted:
+            _new(state, model)
         _require(model.task is not None, f"Model {model.id[:12]} belongs to no task, so it replaces none.")
     for task, replaced in publish.replaces.items():
         state.view.task(task)

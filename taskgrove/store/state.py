@@ -20,6 +20,7 @@ from taskgrove.domain.records import (
     EndIteration,
     Evaluation,
     FinishChild,
+    FinishProbe,
     Note,
     Publish,
     Retire,
@@ -149,6 +150,8 @@ def _operated(state: State, commit: Commit) -> State:
             return _retired(state, task)
         case AddRoot() | AddTask() | StartExperiment():
             return replace(state, view=_arrived(state.view, operation))
+        case FinishProbe():
+            return state
         case Claim() | Tag() | Condemn() | Note():
             return _administered(state, operation, commit.number)
 

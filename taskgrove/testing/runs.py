@@ -83,7 +83,7 @@ def grow(
         before_testing(job)
         return trainer.evaluate(job)
 
-    work = Work(train=train, evaluate=evaluate, meters=meters)
+    work = Work(train=train, evaluate=evaluate, study=trainer.study, meters=meters)
     return Coordinator(store, run, executor or InlineExecutor(), work, observe).grow()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from taskgrove.domain.ids import TaskName
-from taskgrove.domain.jobs import EvaluateJob, Outcome, TrainJob
+from taskgrove.domain.jobs import EvaluateJob, Outcome, ProbeResult, Study, TrainJob, ValidateResult
 from taskgrove.domain.records import Evaluation
 
 
@@ -56,3 +56,11 @@ class AbstractTrainer(ABC):
     @abstractmethod
     def evaluate(self, job: EvaluateJob) -> Evaluation:
         """Accuracy of a published model on a whole split of its task."""
+
+    @abstractmethod
+    def study(self, study: Study) -> ProbeResult | ValidateResult:
+        """Measure what an agent wants to know; nothing is trained or written.
+
+        Raises:
+            UnknownNameError: A model is not live; there is no such task, split or measure.
+        """

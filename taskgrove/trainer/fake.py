@@ -9,7 +9,19 @@ from dataclasses import asdict
 from typing import final
 
 from taskgrove.domain.ids import BlobId, ComponentId, SlotName
-from taskgrove.domain.jobs import EvaluateJob, JobFailed, Outcome, Share, Trained, TrainJob, TrainResult
+from taskgrove.domain.jobs import (
+    EvaluateJob,
+    JobFailed,
+    Outcome,
+    ProbeJob,
+    ProbeResult,
+    Share,
+    Study,
+    Trained,
+    TrainJob,
+    TrainResult,
+    ValidateResult,
+)
 from taskgrove.domain.layout import AbstractLayout
 from taskgrove.domain.records import Evaluation
 from taskgrove.domain.seeds import derive
@@ -62,6 +74,19 @@ class FakeTrainer(AbstractTrainer):
         return Evaluation(
             model=model.id, task=model.task, split=job.split, accuracy=model.quality, num_samples=100
         )
+
+    def study(self, study: Study) -> ProbeResult | ValidateResult:
+        """Conflicts are equal for equal components, and drawn from the two names otherwise."""
+        if not isinstance(study, ProbeJob):
+            ids = "".join(component for _, component in study.components)
+            quality = derive(study.task, ids, "quality") % 1000 / 1000
+            return ValidateResult(quality=quality, num_samples=study.config.val_cap)
+        one, other = (self._store.view().models[identity] for identity in study.models)
+        pairs = [(c, found) for c in one.components if (found := other.component(c.slot)) is not None]
+        conflicts = {
+            c.slot: 0.0 if c.id == found.id else derive(c.id, found.id) % 1000 / 1000 for c, found in pairs
+        }
+        return ProbeResult(conflicts=conflicts, num_samples=study.samples)
 
     def _write(self, job: TrainJob, name: SlotName) -> Trained:
         text = json.dumps([asdict(job), name], sort_keys=True).encode()

@@ -64,6 +64,7 @@ class FastLearner(AbstractLearner):
         config: Precision, micro-batch and checkpoints.
         seed: Of augmentation.
         team: Each of its processes computes its share of a batch, and of the validation.
+        rates: Factors of the learning rate by slot; 1 where none is given.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class FastLearner(AbstractLearner):
         config: TrainConfig,
         seed: int,
         team: Team,
+        rates: Mapping[SlotName, float],
     ) -> None:
         self._data = data
         self._memory = memory
@@ -88,7 +90,9 @@ class FastLearner(AbstractLearner):
         self._team = team
         self._augment = torch.Generator(device=data.train_images.device).manual_seed(seed)
         masters: State = {slot: network.tensors(slot) for slot in network.trainable}
-        self._parameters = FlatParameters(masters, momentum, hparams=hparams, rate=rate, dtype=self._dtype)
+        self._parameters = FlatParameters(
+            masters, momentum, hparams=hparams, rate=rate, dtype=self._dtype, rates=rates
+        )
         self._lower, self._upper = chains_of(network, self._parameters.tensors)
         below = zip(self._lower, network.slots, strict=False)
         labels = ((layer.label, memory.components[slot.name]) for (layer, _), slot in below)

@@ -11,7 +11,7 @@ from taskgrove.backbones.base import Tensors
 from taskgrove.domain.hparams import Hparams
 from taskgrove.domain.ids import SlotName
 from taskgrove.trainer.distributed import Team
-from taskgrove.trainer.learner import State
+from taskgrove.trainer.learner import NO_RATES, State
 from taskgrove.trainer.optim import LearningRate, Optimizer
 
 
@@ -24,10 +24,18 @@ class FlatParameters:
         hparams: `opt.*`.
         rate: Of every step.
         dtype: Of the working copy that the forward pass reads.
+        rates: Factors of the learning rate by slot; 1 where none is given.
     """
 
     def __init__(
-        self, tensors: State, momentum: State, *, hparams: Hparams, rate: LearningRate, dtype: torch.dtype
+        self,
+        tensors: State,
+        momentum: State,
+        *,
+        hparams: Hparams,
+        rate: LearningRate,
+        dtype: torch.dtype,
+        rates: Mapping[SlotName, float] = NO_RATES,
     ) -> None:
         # In order of name, so that sums over them have one order.
         self._places = sorted((slot, name) for slot in tensors for name in tensors[slot])
@@ -38,7 +46,14 @@ class FlatParameters:
             momentum[slot][name].to(part).reshape(-1) if slot in momentum else torch.zeros_like(part)
             for (slot, name), part in zip(self._places, parts, strict=True)
         ]
-        self._optimizer = Optimizer([self._master], [torch.cat(buffers)], hparams, rate)
+        factors = [
+            torch.full_like(part, rates.get(slot, 1.0), dtype=torch.float32)
+            for (slot, _), part in zip(self._places, parts, strict=True)
+        ]
+        scaled = any(rates.get(slot, 1.0) != 1.0 for slot in tensors)
+        self._optimizer = Optimizer(
+            [self._master], [torch.cat(buffers)], hparams, rate, [torch.cat(factors)] if scaled else ()
+        )
         master = self._master.detach()
         self._working = master if dtype == torch.float32 else master.to(dtype)
         self._leaves = [part.requires_grad_() for part in self._cut(self._working)]

@@ -18,6 +18,10 @@ State = Mapping[SlotName, Tensors]
 """Tensors of the trainable slots."""
 
 
+NO_RATES: Mapping[SlotName, float] = {}
+"""No slot's learning rate is scaled."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resident:
     """A task's images and labels, on the device or on their way: uint8 (N, H, W, C) and int64 (N,)."""

@@ -127,6 +127,8 @@ class Optimizer:
         momentum: Buffers to continue with, one per parameter; None starts at zero.
         hparams: `opt.*`.
         rate: Of every step.
+        factors: Of the learning rate, one per parameter: a number, or a tensor of the parameter's shape; by
+            default 1. They scale what the gradient adds to the momentum, which comes to the same.
     """
 
     def __init__(
@@ -135,8 +137,14 @@ class Optimizer:
         momentum: Sequence[Tensor | None],
         hparams: Hparams,
         rate: LearningRate,
+        factors: Sequence[float | Tensor] = (),
     ) -> None:
         self._parameters = list(parameters)
+        self._factors = [
+            (parameter, factor)
+            for parameter, factor in zip(self._parameters, factors, strict=bool(factors))
+            if not (isinstance(factor, float) and factor == 1.0)
+        ]
         self._rate = rate
         self._step = 0
         self._momentum = float(hparams["opt.momentum"])
@@ -153,6 +161,9 @@ class Optimizer:
         # The function and not torch.optim.SGD, which imports PyTorch's compiler: two seconds per process.
         reached = [(p, b) for p, b in zip(self._parameters, self._buffers, strict=True) if p.grad is not None]
         clip_grad_norm_(self._parameters, CLIP_NORM)
+        for parameter, factor in self._factors:
+            if parameter.grad is not None:
+                parameter.grad.mul_(factor)
         with torch.no_grad():
             sgd(
                 [parameter for parameter, _ in reached],

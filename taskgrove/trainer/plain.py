@@ -16,7 +16,7 @@ from taskgrove.domain.ids import SlotName
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.tasks.preprocess import train_batch
 from taskgrove.trainer.evaluate import num_correct
-from taskgrove.trainer.learner import AbstractLearner, Resident, State, dtype_of, parts_of
+from taskgrove.trainer.learner import NO_RATES, AbstractLearner, Resident, State, dtype_of, parts_of
 from taskgrove.trainer.optim import LearningRate, Optimizer
 
 
@@ -32,6 +32,7 @@ class PlainLearner(AbstractLearner):
         rate: Of every step.
         config: Precision and micro-batch.
         seed: Of augmentation.
+        rates: Factors of the learning rate by slot; 1 where none is given.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class PlainLearner(AbstractLearner):
         rate: LearningRate,
         config: TrainConfig,
         seed: int,
+        rates: Mapping[SlotName, float] = NO_RATES,
     ) -> None:
         self._network = network
         self._data = data
@@ -55,7 +57,8 @@ class PlainLearner(AbstractLearner):
         names = sorted((slot, name) for slot in network.trainable for name in network.tensors(slot))
         parameters = [network.tensors(slot)[name] for slot, name in names]
         buffers = [momentum[slot][name] if slot in momentum else None for slot, name in names]
-        self._optimizer = Optimizer(parameters, buffers, hparams, rate)
+        factors = [rates.get(slot, 1.0) for slot, _ in names]
+        self._optimizer = Optimizer(parameters, buffers, hparams, rate, factors)
 
     def learn(self, batches: Sequence[Tensor]) -> Tensor:
         device = self._data.train_images.device

@@ -26,9 +26,12 @@ from taskgrove.domain.jobs import (
     ProbeJob,
     ProbeResult,
     Share,
+    Study,
     Trained,
     TrainJob,
     TrainResult,
+    ValidateJob,
+    ValidateResult,
 )
 from taskgrove.domain.layout import training_flops
 from taskgrove.domain.records import Evaluation
@@ -125,6 +128,7 @@ class Trainer(AbstractTrainer):
                 job.config,
                 job.seed,
                 self._team,
+                _rates(job),
             )
             learner = reading(learner, data.train_images)
         before = self._busy()
@@ -176,6 +180,26 @@ class Trainer(AbstractTrainer):
             accuracy=(correct or 0) / len(labels),
             num_samples=len(labels),
         )
+
+    def study(self, study: Study) -> ProbeResult | ValidateResult:
+        return self.probe(study) if isinstance(study, ProbeJob) else self.validate(study)
+
+    def validate(self, job: ValidateJob) -> ValidateResult:
+        """Accuracy on validation images of components that need not be those of a published model."""
+        torch.set_num_threads(job.config.threads)
+        family = family_of(job.member)
+        layout = family.layout(job.member)
+        slots = [layout.slot(name, job.hparams, job.num_classes) for name, _ in job.components]
+        dtype = dtype_of(job.config)
+        tensors = {
+            name: {k: t.to(self._device, dtype) for k, t in self._blobs.get(BlobId(component)).items()}
+            for name, component in job.components
+        }
+        images, labels = self._data.get(job.task)["val"]
+        images, labels = first(images, job.config.val_cap), labels[: job.config.val_cap]
+        network = assemble(family, slots, tensors, frozenset())
+        correct = num_correct(network, images, labels, job.hparams, dtype)
+        return ValidateResult(quality=(correct or 0) / len(labels), num_samples=len(labels))
 
     def probe(self, job: ProbeJob) -> ProbeResult:
         """Compare two models layer by layer on the first images of a split; see `trainer.probe`.
@@ -301,6 +325,11 @@ def _flops_spent(job: TrainJob, network: Network, samples: int, validated: int) 
     """Of all steps and validations, in closed form."""
     per_sample = training_flops([(slot, slot.name in network.trainable) for slot in network.slots])
     return samples * per_sample + job.flops * validated
+
+
+def _rates(job: TrainJob) -> dict[SlotName, float]:
+    """Factors of the learning rate, of the slots that have one."""
+    return {n: origin.rate for n, origin in job.slots if isinstance(origin, Clone) and origin.rate != 1.0}
 
 
 def _kind_of(error: RuntimeError) -> str:

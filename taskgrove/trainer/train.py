@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +15,11 @@ from torch import Tensor
 from taskgrove.backbones.assemble import Network
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.hparams import Hparams
+from taskgrove.domain.ids import SlotName
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.trainer.distributed import ALONE, Team
 from taskgrove.trainer.fast import FastLearner, Memory
-from taskgrove.trainer.learner import AbstractLearner, Resident, State
+from taskgrove.trainer.learner import NO_RATES, AbstractLearner, Resident, State
 from taskgrove.trainer.meters import Meters
 from taskgrove.trainer.optim import LearningRate
 from taskgrove.trainer.plain import PlainLearner
@@ -109,6 +110,7 @@ def learner_of(
     config: TrainConfig,
     seed: int,
     team: Team = ALONE,
+    rates: Mapping[SlotName, float] = NO_RATES,
 ) -> AbstractLearner:
     """What carries out the steps of a child, by `config.engine`.
 
@@ -122,6 +124,7 @@ def learner_of(
         config: Budget, precision and memory.
         seed: Of augmentation.
         team: Who train the child together, with the fast engine.
+        rates: Factors of the learning rate by trainable slot; 1 where none is given.
 
     Raises:
         BadValueError: The team has more processes than a batch has images.
@@ -129,13 +132,24 @@ def learner_of(
     schedule = Schedule.of(len(data.train_labels), config)
     rate = LearningRate.of(hparams, schedule.num_steps, schedule.steps_per_cycle)
     if config.engine == "plain":
-        return PlainLearner(network, momentum, data, hparams=hparams, rate=rate, config=config, seed=seed)
+        return PlainLearner(
+            network, momentum, data, hparams=hparams, rate=rate, config=config, seed=seed, rates=rates
+        )
     if team.size > schedule.batch:
         raise BadValueError(
             f"{team.size} processes cannot share batches of {schedule.batch} images. Start fewer processes."
         )
     return FastLearner(
-        network, momentum, data, memory, hparams=hparams, rate=rate, config=config, seed=seed, team=team
+        network,
+        momentum,
+        data,
+        memory,
+        hparams=hparams,
+        rate=rate,
+        config=config,
+        seed=seed,
+        team=team,
+        rates=rates,
     )
 
 

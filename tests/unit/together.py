@@ -22,7 +22,18 @@ from taskgrove.coordinator.base import Work
 from taskgrove.domain.errors import TaskDataError
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import AgentName, ComponentId, ModelId, SlotName, TaskName
-from taskgrove.domain.jobs import EvaluateJob, JobFailed, Outcome, Share, TrainConfig, TrainJob, TrainResult
+from taskgrove.domain.jobs import (
+    EvaluateJob,
+    JobFailed,
+    Outcome,
+    ProbeResult,
+    Share,
+    Study,
+    TrainConfig,
+    TrainJob,
+    TrainResult,
+    ValidateResult,
+)
 from taskgrove.domain.records import Evaluation
 from taskgrove.experiment.group import follow, lead, teamed
 from taskgrove.experiment.spec import ExperimentSpec, TrainSpec
@@ -127,8 +138,14 @@ def work_of(team: Team) -> Work:
     def evaluate(job: EvaluateJob) -> Evaluation:
         raise NotImplementedError
 
+    def study(asked: Study) -> ProbeResult | ValidateResult:
+        raise NotImplementedError
+
     return Work(
-        train=lambda job: play(team, job), evaluate=evaluate, meters=lambda: {"device_s": 1.0, "x": 1.0}
+        train=lambda job: play(team, job),
+        evaluate=evaluate,
+        study=study,
+        meters=lambda: {"device_s": 1.0, "x": 1.0},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from taskgrove.agents.base import AbstractAgent
+from taskgrove.agents.methods.bind_grow import BindGrow
 from taskgrove.agents.methods.fine_tune import FineTune
 from taskgrove.agents.methods.fine_tune_search import FineTuneSearch
 from taskgrove.agents.methods.fine_tune_top import FineTuneTop
@@ -22,6 +23,7 @@ AGENTS: Registry[type[AbstractAgent[Any]]] = Registry(
     {
         agent.name: agent
         for agent in (
+            BindGrow,
             FineTune,
             FineTuneSearch,
             FineTuneTop,
