@@ -119,8 +119,10 @@ class Iterations:
 
     def assess(self, task: TaskName) -> Course:
         """Record what the last task iteration has made of the task's model and of the system."""
-        touched = self._agents[task].changes_others
-        for changed in self._store.view().bests if touched else (task,):
+        view = self._store.view()
+        if any(t in self._agents and self._agents[t].changes_others for t in self._store.state.open):
+            return  # taken up first, since it changes what is to be tested
+        for changed in view.bests if self._agents[task].changes_others else (task,):
             yield from self._evaluate(changed)
         self._measure(task)
 
@@ -199,6 +201,7 @@ class Iterations:
             replaces={**replaces, **{m.task: m.parent for m in proposal.others if m.task is not None}},
         )
         self._writer.commit(operation, "publish", task, iteration, begun)
+        self._narrator.incumbents({m.task: m for m in proposal.others if m.task is not None})
 
     def _record(self, completed: Completed, verdict: Verdict, begun: int, meters: Readings) -> None:
         job, outcome = completed.job, completed.outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -208,8 +208,8 @@ def check_spec(spec: ExperimentSpec) -> None:
     """
     train, names = training_of(spec), [task.name for task in spec.tasks]
     build_agent(spec, spec.root.member, train)
-    _agents(spec, [TaskName(name) for name in names], spec.root.member, train)
-    schedule_of(spec)
+    agents = _agents(spec, [TaskName(name) for name in names], spec.root.member, train)
+    _check_alone(schedule_of(spec), agents)
     for task in spec.tasks:
         normalise_source(task.source)
 
@@ -234,6 +234,21 @@ def _agents(
     return agents
 
 
+def _check_alone(schedule: Schedule, agents: Mapping[TaskName, AbstractAgent[Any]]) -> None:
+    """Refuse agents that publish models of each other's tasks while these are being grown.
+
+    Raises:
+        BadValueError: There are such agents and the schedule lets iterations overlap.
+    """
+    for task, agent in agents.items():
+        if agent.changes_others and schedule is not Schedule.SEQUENTIAL:
+            raise BadValueError(
+                f"The agent of task {task!r} ({agent.name}) trains layers that others share and publishes "
+                f'their models, too, but schedule = "{schedule}" grows several tasks at once. Choose '
+                'schedule = "sequential", or freeze what is shared (bind_grow: agent.shared_lr_scale = 0).'
+            )
+
+
 def build_run(spec: ExperimentSpec, view: SystemView, train: TrainConfig) -> Run:
     """The run of an experiment on a system that has a root and its tasks."""
     names = tuple(TaskName(task.name) for task in spec.tasks) or tuple(view.tasks)
@@ -245,6 +260,8 @@ def build_run(spec: ExperimentSpec, view: SystemView, train: TrainConfig) -> Run
     for name in names:
         view.task(name)
     member = view.models[view.roots[0]].member
+    agents, schedule = _agents(spec, names, member, train), schedule_of(spec)
+    _check_alone(schedule, agents)
     start = StartExperiment(
         experiment=spec.name,
         digest=digest(spec, train.precision, train.threads),
@@ -255,8 +272,8 @@ def build_run(spec: ExperimentSpec, view: SystemView, train: TrainConfig) -> Run
     return Run(
         start=start,
         seed=spec.seed,
-        agents=_agents(spec, names, member, train),
+        agents=agents,
         threads=train.threads,
-        schedule=schedule_of(spec),
+        schedule=schedule,
         limits=spec.limits,
     )

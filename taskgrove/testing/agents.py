@@ -14,9 +14,21 @@ import pytest
 
 from taskgrove.agents.base import AbstractAgent, Assignment, Verdict
 from taskgrove.domain.ids import ModelId, TaskName
-from taskgrove.domain.jobs import Clone, Completed, Fresh, Share, TrainJob
+from taskgrove.domain.jobs import (
+    Clone,
+    Completed,
+    Found,
+    Fresh,
+    ProbeJob,
+    ProbeResult,
+    Share,
+    Study,
+    TrainJob,
+    ValidateResult,
+)
 from taskgrove.domain.proposal import Proposal
 from taskgrove.domain.records import Model, identified
+from taskgrove.domain.seeds import derive
 from taskgrove.domain.view import SystemView
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.store import Store
@@ -70,6 +82,9 @@ def carry_out(
     verdicts: list[Verdict] = []
     states = [state]
     while not agent.finished(state):
+        if studies := agent.studies(state, view):
+            state = agent.learn(state, [found(study, view) for study in studies], view)
+            continue
         asked = agent.ask(state, view)
         assert asked, "an agent that has not finished asks for something"
         before = state
@@ -81,6 +96,16 @@ def carry_out(
     return Iteration(jobs=jobs, verdicts=verdicts, states=states, proposal=agent.conclude(state, view))
 
 
+def found(study: Study, view: SystemView) -> Found:
+    """Numbers drawn from what a study is about."""
+    if isinstance(study, ProbeJob):
+        slots = [c.slot for c in view.models[study.models[1]].components]
+        conflicts = {slot: derive(*study.models, slot) % 1000 / 1000 for slot in slots}
+        return Found(study=study, result=ProbeResult(conflicts=conflicts, num_samples=study.samples))
+    quality = derive(*(component for _, component in study.components)) % 1000 / 1000
+    return Found(study=study, result=ValidateResult(quality=quality, num_samples=study.config.val_cap))
+
+
 def assignment(view: SystemView, seed: int = 0) -> Assignment:
     """The next iteration of `TASK`."""
     return Assignment(seed=seed, task=TASK, iteration=view.iterations.get(TASK, 0))
@@ -88,6 +113,14 @@ def assignment(view: SystemView, seed: int = 0) -> Assignment:
 
 class AgentSuite:
     """The conformance suite of an agent."""
+
+    proposes_best = True
+    """Whether of all accepted children it proposes one with the best score."""
+
+    def num_children(self, agent: AbstractAgent[Any], view: SystemView, *, fails: bool = False) -> int:
+        """Of an iteration that begins with a view, and in which all children fail or none; override it for
+        an agent that may need fewer than it announces."""
+        return agent.total_children()
 
     @pytest.fixture(params=sorted(VIEWS))
     def view(self, request: pytest.FixtureRequest) -> SystemView:
@@ -162,8 +195,8 @@ class AgentSuite:
         self, agent: AbstractAgent[Any], view: SystemView
     ) -> None:
         done = carry_out(agent, view)
-        assert len(done.jobs) == agent.total_children()
-        assert len({(job.generation, job.child) for job in done.jobs}) == agent.total_children()
+        assert len(done.jobs) == self.num_children(agent, view) <= agent.total_children()
+        assert len({(job.generation, job.child) for job in done.jobs}) == len(done.jobs)
         assert agent.ask(done.states[-1], view) == ()
 
     def test_every_job_is_one_of_its_task(self, agent: AbstractAgent[Any], view: SystemView) -> None:
@@ -204,7 +237,7 @@ class AgentSuite:
         self, agent: AbstractAgent[Any], view: SystemView
     ) -> None:
         seeds = [job.seed for seed in (0, 1) for job in carry_out(agent, view, seed=seed).jobs]
-        assert len(set(seeds)) == 2 * agent.total_children()
+        assert len(set(seeds)) == 2 * self.num_children(agent, view)
 
     def test_an_accepted_child_is_a_model_with_its_history(
         self, agent: AbstractAgent[Any], view: SystemView
@@ -225,7 +258,7 @@ class AgentSuite:
         self, agent: AbstractAgent[Any], view: SystemView
     ) -> None:
         done = carry_out(agent, view, fails=lambda _: True)
-        assert len(done.jobs) == agent.total_children()
+        assert len(done.jobs) == self.num_children(agent, view, fails=True)
         assert set(done.verdicts) == {Verdict(score=None, model=None)}
         assert done.proposal.best == view.bests.get(TASK)
 
@@ -248,4 +281,27 @@ class AgentSuite:
         assert done.proposal.task == TASK
         assert done.proposal.best in {*accepted, view.bests.get(TASK)}
         assert done.proposal.score is not None
-        assert all(score is not None and score <= done.proposal.score for score in accepted.values())
+        if self.proposes_best:
+            assert all(score is not None and score <= done.proposal.score for score in accepted.values())
+
+    def test_models_of_other_tasks_replace_those_they_have(
+        self, agent: AbstractAgent[Any], view: SystemView
+    ) -> None:
+        others = carry_out(agent, view).proposal.others
+        assert not others or agent.changes_others
+        for model in others:
+            assert model == identified(model)
+            assert model.task is not None
+            assert model.task != TASK
+            assert model.parent == view.bests[model.task]
+            assert 0.0 < model.quality <= 1.0
+
+    def test_studies_are_pure_and_not_asked_for_again(
+        self, agent: AbstractAgent[Any], view: SystemView
+    ) -> None:
+        for state in carry_out(agent, view).states:
+            studies = agent.studies(state, view)
+            assert studies == agent.studies(state, view)
+            answers = [found(study, view) for study in studies]
+            assert agent.studies(agent.learn(state, answers, view), view) == ()
+            assert not (studies and agent.ask(state, view)), "studies come first"

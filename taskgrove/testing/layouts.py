@@ -50,7 +50,14 @@ def tiny_score() -> DecayScore:
 
 def tiny_equipment(score: AbstractScore | None = None, space: Space = SPACE) -> Equipment:
     """What an agent needs to work on the tiny backbone."""
-    return Equipment(layout=TINY, space=space, score=score or tiny_score(), train=TRAIN, code_version="test")
+    return Equipment(
+        layout=TINY,
+        space=space,
+        score=score or tiny_score(),
+        train=TRAIN,
+        code_version="test",
+        measures=("rsa", "cka"),
+    )
 
 
 def root_bytes(slot: str) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from taskgrove.agents.base import AbstractAgent
 from taskgrove.agents.methods.mu2net_plus import Mu2NetPlus, Mu2NetPlusOptions
 from taskgrove.coordinator.base import AbstractExecutor, Observe, Work, process_meters
 from taskgrove.coordinator.executors.inline import InlineExecutor
@@ -40,9 +42,10 @@ def run_of(
     score: AbstractScore | None = None,
     options: Mu2NetPlusOptions = SMALL,
     schedule: Schedule = Schedule.SEQUENTIAL,
+    agent: AbstractAgent[Any] | None = None,
 ) -> Run:
-    """A run of all tasks by one agent, scored by quality unless another score is given."""
-    agent = Mu2NetPlus(equipment=tiny_equipment(score or QualityScore()), options=options)
+    """A run of all tasks by one agent, µ2Net+ scored by quality unless something else is given."""
+    agent = agent or Mu2NetPlus(equipment=tiny_equipment(score or QualityScore()), options=options)
     start = StartExperiment(
         experiment=name, digest=digest, spec=spec, iterations=iterations, tasks=tuple(tasks)
     )

@@ -52,14 +52,16 @@ def test_a_cycle_is_one_epoch_or_the_cap_in_whole_steps() -> None:
     assert Schedule.of(5, CONFIG) == Schedule(batch=5, steps_per_cycle=1, cycles=3)
 
 
+@pytest.mark.parametrize("factor", [1.0, 0.1])
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_the_optimiser_equals_sgd_written_out(nesterov: bool) -> None:
+def test_the_optimiser_equals_sgd_written_out(nesterov: bool, factor: float) -> None:
+    """A factor of the learning rate multiplies every update; the momentum that is kept includes it."""
     torch.manual_seed(0)
     parameter = nn.Parameter(torch.randn(7, 3))
     buffer = torch.randn(7, 3)
     rate = LearningRate(peak=0.3, warmup=0.25, schedule="cosine", num_steps=8, steps_per_cycle=4)
     hparams = {"opt.momentum": 0.8, "opt.nesterov": nesterov}
-    optimizer = Optimizer([parameter], [buffer], hparams, rate)
+    optimizer = Optimizer([parameter], [buffer * factor], hparams, rate, [factor])
     weight, velocity = parameter.detach().clone(), buffer.clone()
     for step in range(8):
         gradient = torch.randn(7, 3) * 3
@@ -68,9 +70,9 @@ def test_the_optimiser_equals_sgd_written_out(nesterov: bool) -> None:
         clipped = gradient * min(1.0, CLIP_NORM / (float(gradient.norm()) + 1e-6))
         velocity = 0.8 * velocity + clipped
         update = clipped + 0.8 * velocity if nesterov else velocity
-        weight -= plain_cosine(step, 8, 0.3, 0.25) * update
+        weight -= factor * plain_cosine(step, 8, 0.3, 0.25) * update
     torch.testing.assert_close(parameter.detach(), weight, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(optimizer.momentum(parameter), velocity, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(optimizer.momentum(parameter), factor * velocity, rtol=1e-5, atol=1e-6)
 
 
 def plain_training(store: Store, job: TrainJob, data: TaskData) -> tuple[list[float], dict[str, Tensor]]:
