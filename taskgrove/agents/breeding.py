@@ -7,6 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from taskgrove.agents.base import Equipment
+from taskgrove.agents.conflicts import clone_weights
 from taskgrove.agents.evolution import draft_of, refit
 from taskgrove.agents.generations import Turn, ancestry
 from taskgrove.domain.errors import BadValueError
@@ -81,5 +82,8 @@ def breed(
         draft = replace(draft, hparams={**draft.hparams, MU.name: equipment.space[MU.name].default})
     changed = sample_mutations(draft, parent.mu, kinds, context, turn.rng, learned=table)
     fitted = refit(changed.draft, parent, equipment, context.num_classes)
-    cloned = sample_mutations(fitted, changed.mu, (CloneComponent(),), context, turn.rng, learned=table)
+    weights = clone_weights(turn.state.conflicts.get(parent.id, {}))
+    cloned = sample_mutations(
+        fitted, changed.mu, (CloneComponent(),), context, turn.rng, learned=table, weights=weights
+    )
     return Sampled(draft=cloned.draft, mu=cloned.mu, applied={**changed.applied, **cloned.applied})

@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from random import Random
 
+from taskgrove.agents.base import Equipment
 from taskgrove.domain.ids import SlotName, TaskName
+from taskgrove.domain.layout import Role
+from taskgrove.domain.records import Model
 
 Conflicts = Mapping[SlotName, float]
 """Dissimilarity of each layer of two models, not negative."""
@@ -57,3 +60,21 @@ def random_nucleus(slots: Sequence[SlotName], rng: Random) -> tuple[SlotName, ..
     """Random growth: a number of layers, then which (004, §4, Figure 2)."""
     chosen = set(rng.sample(list(slots), rng.randint(0, len(slots))))
     return tuple(slot for slot in slots if slot in chosen)
+
+
+def clone_weights(conflicts: Conflicts) -> dict[str, float]:
+    """Factors of the probabilities of cloning each layer: in proportion to its conflict, and 1 on average."""
+    return {f"clone:{slot}": share * len(conflicts) for slot, share in distribution(conflicts).items()}
+
+
+def body_of(model: Model, equipment: Equipment) -> tuple[SlotName, ...]:
+    """A model's slots but its head, which no conflict chooses: it is new for every task, or shared."""
+    hparams = {**equipment.space.defaults(), **model.hparams}
+    slots = (equipment.layout.slot(c.slot, hparams, model.num_classes) for c in model.components)
+    return tuple(slot.name for slot in slots if slot.role is not Role.HEAD)
+
+
+def without_head(conflicts: Conflicts, model: Model, equipment: Equipment) -> Conflicts:
+    """The conflicts of the layers that they choose among."""
+    body = body_of(model, equipment)
+    return {slot: value for slot, value in conflicts.items() if slot in body}

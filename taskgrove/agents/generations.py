@@ -9,6 +9,7 @@ from random import Random
 from typing import ClassVar
 
 from taskgrove.agents.base import AbstractAgent, Assignment, Equipment, Verdict
+from taskgrove.agents.conflicts import Conflicts
 from taskgrove.agents.effort import Effort
 from taskgrove.agents.evolution import cost_of, lineage, model_of, origins
 from taskgrove.agents.population import Member, incumbents, others_of, ranked, score_of, stranger
@@ -32,6 +33,7 @@ class GenerationState:
         selections: Selections as parent for the task, ever, up to the last finished generation.
         told: Outcomes of the current generation, by child.
         past: Outcomes of the finished generations, in order.
+        conflicts: Of the task's best model with others, by layer, where the method has asked for them.
     """
 
     assignment: Assignment
@@ -40,6 +42,7 @@ class GenerationState:
     selections: Mapping[ModelId, int]
     told: Mapping[int, Completed] = field(default_factory=dict)
     past: tuple[Completed, ...] = ()
+    conflicts: Mapping[ModelId, Conflicts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,9 @@ from taskgrove.domain.view import SystemView
 from taskgrove.scoring.accounting import accounted_params
 from taskgrove.scoring.base import AbstractScore, Cost
 
+NO_CONFLICTS: Mapping[ModelId, float] = {}
+"""Nothing is known of how similar tasks are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
@@ -63,6 +66,7 @@ def sample_parent(
     others: Sequence[Model],
     selections: Mapping[ModelId, int],
     rng: Random,
+    conflicts: Mapping[ModelId, float] = NO_CONFLICTS,
 ) -> Model:
     """A parent as in µ2Net+ (Gesmundo, 2022), Algorithm 1, lines 6 to 16.
 
@@ -75,9 +79,13 @@ def sample_parent(
         others: All other models of the system, roots included.
         selections: How often each was the parent of a child for the task, ever.
         rng: Of this child alone.
+        conflicts: Of others with the task; those that have one come by it, least first, at the places where
+            the random order has such. Not in the paper; none by default.
     """
     shuffled = list(others)
     rng.shuffle(shuffled)
+    known = iter(sorted((m for m in others if m.id in conflicts), key=lambda m: conflicts[m.id]))
+    shuffled = [next(known) if model.id in conflicts else model for model in shuffled]
     candidates = [*(member.model for member in ranked(population)), *shuffled]
     return _half_life(candidates, selections, rng) or rng.choice(candidates)
 

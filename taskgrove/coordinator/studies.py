@@ -55,14 +55,15 @@ class Studies:
         probe, result = found.study, found.result
         if not isinstance(probe, ProbeJob) or not isinstance(result, ProbeResult):
             return
-        state = self._writer.store.state
-        other = state.view.models[probe.models[1]].task
+        store = self._writer.store
+        view = store.view(probe.at) if probe.at >= 0 else store.state.view
+        other = view.models[probe.models[1]].task
         assert other is not None
         operation = FinishProbe(
             experiment=self._writer.experiment,
             agent=agent,
             task=probe.task,
-            iteration=state.open[probe.task].iteration,
+            iteration=store.state.open[probe.task].iteration,
             models=probe.models,
             other=other,
             measure=probe.measure,

@@ -184,15 +184,16 @@ class Completed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeJob:
-    """Compare what two live models make of the same images, layer by layer (004, §3).
+    """Compare what two published models make of the same images, layer by layer (004, §3).
 
     Attributes:
         task: Whose images.
-        models: Both of the same backbone.
+        models: Both of the same backbone, live now or at commit `at`.
         split: Of the images; the first ones are taken.
         samples: At most so many.
         measure: A registered measure of dissimilarity.
         threads: CPU threads.
+        at: Of the view in which they were chosen, since one may have been replaced meanwhile.
     """
 
     task: TaskName
@@ -201,6 +202,7 @@ class ProbeJob:
     samples: int = 512
     measure: str = "rsa"
     threads: int = 2
+    at: int = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

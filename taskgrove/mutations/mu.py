@@ -19,6 +19,10 @@ MUNET_MU = Choice(name=MU.name, values=MU.values, default=0.1)
 """muNet's probability, a constant (Gesmundo & Dean, 2022a, §2.2)."""
 
 
+UNWEIGHTED: Mapping[str, float] = {}
+"""Every action has the probability that the table gives it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampled:
     """A mutated draft, the child's µ table, and what was applied with which probability."""
@@ -36,6 +40,7 @@ def sample_mutations(
     rng: Random,
     *,
     learned: bool,
+    weights: Mapping[str, float] = UNWEIGHTED,
 ) -> Sampled:
     """Apply each possible mutation independently with its probability µ(δ|m).
 
@@ -51,6 +56,7 @@ def sample_mutations(
         context: What mutations know besides the draft.
         rng: Of this child alone.
         learned: False keeps every probability at the scalar µ.
+        weights: Factors of the probabilities of single actions; the table does not know of them.
     """
     table = dict(mu)
     applied: dict[str, float] = {}
@@ -58,6 +64,7 @@ def sample_mutations(
         for name in mutation.candidates(draft, context):
             rate = float(draft.hparams[MU.name])
             probability = _moved(table, name, rate, rng) if learned else rate
+            probability = min(1.0, probability * weights.get(name, 1.0))
             if rng.random() < probability:
                 draft = mutation.apply(draft, name, context, rng)
                 applied[name] = probability

@@ -255,13 +255,14 @@ def _child(state: State, child: FinishChild) -> None:
 
 
 def _probe(state: State, probe: FinishProbe) -> None:
-    _opened(state, probe.task, (probe.experiment, probe.agent, probe.iteration))
+    opened = _opened(state, probe.task, (probe.experiment, probe.agent, probe.iteration))
+    state.view.task(probe.other)
     for identity, task in zip(probe.models, (probe.task, probe.other), strict=True):
         model = state.view.models.get(identity)
         _require(
-            model is not None and model.task == task,
-            f"Model {identity[:12]!r} was compared as one of task {task!r}, but is no live model of it; "
-            "it has probably been replaced since.",
+            identity in opened.parents if model is None else model.task == task,
+            f"Model {identity[:12]!r} was compared as one of task {task!r}, but it is no model of it that is "
+            "live or was when the iteration began.",
         )
 
 

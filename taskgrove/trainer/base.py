@@ -6,9 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from taskgrove.domain.ids import TaskName
+from taskgrove.domain.errors import UnknownNameError
+from taskgrove.domain.ids import ModelId, TaskName
 from taskgrove.domain.jobs import EvaluateJob, Outcome, ProbeResult, Study, TrainJob, ValidateResult
-from taskgrove.domain.records import Evaluation
+from taskgrove.domain.records import Evaluation, Model
+from taskgrove.store.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,20 @@ class Tick:
     cycle: int
     cycles: int
     accuracy: float
+
+
+def published(store: Store, identity: ModelId, at: int) -> Model:
+    """A model that is live now or was at commit `at`.
+
+    Raises:
+        UnknownNameError: It is not and was not.
+    """
+    view = store.view()
+    if identity not in view.models and 0 <= at < view.number:
+        view = store.view(at)
+    if identity not in view.models:
+        raise UnknownNameError.of("live model", identity, view.models)
+    return view.models[identity]
 
 
 Watch = Callable[[Tick], None]

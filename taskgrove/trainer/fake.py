@@ -26,7 +26,7 @@ from taskgrove.domain.layout import AbstractLayout
 from taskgrove.domain.records import Evaluation
 from taskgrove.domain.seeds import derive
 from taskgrove.store.store import Store
-from taskgrove.trainer.base import AbstractTrainer
+from taskgrove.trainer.base import AbstractTrainer, published
 
 
 @final
@@ -81,7 +81,7 @@ class FakeTrainer(AbstractTrainer):
             ids = "".join(component for _, component in study.components)
             quality = derive(study.task, ids, "quality") % 1000 / 1000
             return ValidateResult(quality=quality, num_samples=study.config.val_cap)
-        one, other = (self._store.view().models[identity] for identity in study.models)
+        one, other = (published(self._store, identity, study.at) for identity in study.models)
         pairs = [(c, found) for c in one.components if (found := other.component(c.slot)) is not None]
         conflicts = {
             c.slot: 0.0 if c.id == found.id else derive(c.id, found.id) % 1000 / 1000 for c, found in pairs

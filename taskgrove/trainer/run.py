@@ -41,7 +41,7 @@ from taskgrove.store.tensors import pack, read_tensors
 from taskgrove.tasks.base import TaskData
 from taskgrove.tasks.preprocess import eval_batch
 from taskgrove.trainer.allocator import keep_freed_memory
-from taskgrove.trainer.base import AbstractTrainer, Tick, Watch
+from taskgrove.trainer.base import AbstractTrainer, Tick, Watch, published
 from taskgrove.trainer.cache import Cache
 from taskgrove.trainer.data import Splits, first, place, placed_bytes, reading
 from taskgrove.trainer.distributed import ALONE, Team
@@ -205,20 +205,18 @@ class Trainer(AbstractTrainer):
         """Compare two models layer by layer on the first images of a split; see `trainer.probe`.
 
         Raises:
-            UnknownNameError: A model is not live; there is no such task, split or measure.
+            UnknownNameError: A model was never published; there is no such task, split or measure.
             BadValueError: Fewer than 3 images, or activations that are not finite.
         """
         torch.set_num_threads(job.threads)
-        view, measure = self._store.view(), DISSIMILARITIES[job.measure]()
+        measure = DISSIMILARITIES[job.measure]()
         splits = self._data.get(job.task)
         if job.split not in splits:
             raise UnknownNameError.of("split", job.split, splits)
         images = first(splits[job.split][0], job.samples)
         found = []
         for identity in job.models:
-            if identity not in view.models:
-                raise UnknownNameError.of("live model", identity, view.models)
-            model = view.models[identity]
+            model = published(self._store, identity, job.at)
             network = load_model(model, self._blobs.get, device=self._device)
             batch = partial(_prepared, images, model.hparams)
             found.append(grams(network, batch, len(images), images_at_once(model.hparams), self._device))

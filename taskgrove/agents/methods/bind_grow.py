@@ -8,7 +8,14 @@ from random import Random
 from typing import final
 
 from taskgrove.agents.base import AbstractAgent, Assignment, Equipment, Verdict
-from taskgrove.agents.conflicts import Conflicts, least_first, nucleus, random_nucleus
+from taskgrove.agents.conflicts import (
+    Conflicts,
+    body_of,
+    least_first,
+    nucleus,
+    random_nucleus,
+    without_head,
+)
 from taskgrove.agents.effort import replicating
 from taskgrove.agents.evolution import cost_of, draft_of, inherited, model_of, origins, refit
 from taskgrove.agents.population import Member, incumbents
@@ -27,7 +34,6 @@ from taskgrove.domain.jobs import (
     TrainJob,
     ValidateJob,
 )
-from taskgrove.domain.layout import Role
 from taskgrove.domain.proposal import Proposal
 from taskgrove.domain.records import Component, Model, identified
 from taskgrove.domain.seeds import derive
@@ -58,6 +64,7 @@ class BindGrowOptions:
         rank: With `least`, leaves out so many candidates with less conflict, but never the last.
         grow: `nucleus`, or `random`: any number of any layers, whatever δ is.
         head: `own`, a new one per task, or `shared`, that of the task it binds to.
+        draw: Number of the random choices: other numbers, other choices, the same seeds of training.
         setting: `incremental`, or `streaming`: a task's training data are taken to be gone after it, so
             it has one task iteration only.
     """
@@ -70,6 +77,7 @@ class BindGrowOptions:
     rank: int = 0
     grow: str = "nucleus"
     head: str = "own"
+    draw: int = 0
     setting: str = "incremental"
 
     def __post_init__(self) -> None:
@@ -173,6 +181,7 @@ class BindGrow(AbstractAgent[BindGrowState]):
                 samples=self.options.samples,
                 measure=self.options.measure,
                 threads=self.equipment.train.threads,
+                at=view.number,
             )
             for candidate in state.candidates
             if candidate not in state.conflicts
@@ -185,7 +194,9 @@ class BindGrow(AbstractAgent[BindGrowState]):
                 assert isinstance(each.result, ProbeResult)
                 task = view.models[each.study.models[1]].task
                 assert task is not None
-                conflicts[task] = self._without_heads(each.result.conflicts, view.models[view.bests[task]])
+                conflicts[task] = without_head(
+                    each.result.conflicts, view.models[view.bests[task]], self.equipment
+                )
             else:
                 assert not isinstance(each.result, ProbeResult)
                 qualities[each.study.task] = each.result.quality
@@ -242,7 +253,8 @@ class BindGrow(AbstractAgent[BindGrowState]):
     @property
     def _compares(self) -> bool:
         """Whether conflicts decide anything."""
-        return (self.options.bind, self.options.grow) != ("random", "random")
+        o = self.options
+        return o.bind == "least" or (o.grow == "nucleus" and 0.0 < o.delta < 1.0)
 
     def _needs_independent(self, state: BindGrowState) -> bool:
         return self._compares or not state.candidates
@@ -260,29 +272,21 @@ class BindGrow(AbstractAgent[BindGrowState]):
             and (self.options.head == "own" or spec.num_classes == classes)
         )
 
-    def _without_heads(self, conflicts: Conflicts, model: Model) -> Conflicts:
-        """Heads are new, or shared: they are not chosen by conflicts."""
-        return {slot: value for slot, value in conflicts.items() if self._role(slot, model) is not Role.HEAD}
-
-    def _role(self, slot: SlotName, model: Model) -> Role:
-        hparams = {**self.equipment.space.defaults(), **model.hparams}
-        return self.equipment.layout.slot(slot, hparams, model.num_classes).role
-
     def _growth(self, state: BindGrowState, view: SystemView) -> Growth:
         """Whom the task binds to, and what it grows."""
         a, options = state.assignment, self.options
-        rng = Random(derive(a.seed, self.name, a.task, a.iteration, GROWN, 0, "bind"))
+        rng = Random(derive(a.seed, self.name, a.task, a.iteration, GROWN, options.draw, "bind"))
         if options.bind == "random":
             task = rng.choice(state.candidates)
         else:
             order = least_first({name: state.conflicts[name] for name in state.candidates})
             task = order[min(options.rank, len(order) - 1)]
         bound = view.models[view.bests[task]]
-        body = [c.slot for c in bound.components if self._role(c.slot, bound) is not Role.HEAD]
+        body = body_of(bound, self.equipment)
         if options.grow == "random":
             new = random_nucleus(body, rng)
         else:
-            new = nucleus(state.conflicts[task], options.delta)
+            new = nucleus(state.conflicts.get(task, dict.fromkeys(body, 0.0)), options.delta)
         heads = [c.slot for c in bound.components if c.slot not in body]
         kept = [*body, *(heads if options.head == "shared" else ())]
         return Growth(bound=bound, new=new, shared=tuple(slot for slot in kept if slot not in new))

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import final
 
 from taskgrove.agents.base import Equipment
 from taskgrove.agents.breeding import Rates, breed, check_evolution
+from taskgrove.agents.conflicts import task_conflict, without_head
 from taskgrove.agents.effort import Effort, evolving
-from taskgrove.agents.generations import AbstractGenerational, Turn
-from taskgrove.agents.population import sample_parent
+from taskgrove.agents.generations import AbstractGenerational, GenerationState, Turn
+from taskgrove.agents.population import others_of, ranked, sample_parent
+from taskgrove.domain.errors import BadValueError, UnknownNameError
+from taskgrove.domain.jobs import Found, ProbeJob, ProbeResult, Study, TrainJob
 from taskgrove.domain.records import Model
+from taskgrove.domain.view import SystemView
 from taskgrove.mutations.base import AbstractMutation
 from taskgrove.mutations.kinds.change_hparam import ChangeHparam
 from taskgrove.mutations.kinds.regrow_layer import RegrowLayer
 from taskgrove.mutations.kinds.remove_layer import RemoveLayer
 from taskgrove.mutations.mu import Sampled
+
+NO_PRIOR = "none"
+"""Other tasks' models are tried as parents in random order, as in the paper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +39,10 @@ class Mu2NetPlusOptions:
             the paper's text.
         learn_mu: Whether each mutation's probability is learned; otherwise all stay at `mu`.
         regrow: Whether removed layers may come back; the paper has removal only.
+        prior: `none`, or a measure of dissimilarity, e.g. `rsa`: once the task has a model of its own, other
+            tasks' models are tried as parents in the order of their conflict with it, and layers that
+            conflict more are cloned more often (beyond the paper, after 004).
+        samples: Validation images that models are compared on for the prior, at most.
     """
 
     generations: int | None = None
@@ -38,9 +50,13 @@ class Mu2NetPlusOptions:
     private: str = "train"
     learn_mu: bool = True
     regrow: bool = False
+    prior: str = NO_PRIOR
+    samples: int = 512
 
     def __post_init__(self) -> None:
         check_evolution(self.generations, self.children, self.private)
+        if self.samples < 3:
+            raise BadValueError(f"agent.samples must be at least 3, got {self.samples}.")
 
 
 @final
@@ -60,12 +76,47 @@ class Mu2NetPlus(AbstractGenerational):
     equipment: Equipment
     options: Mu2NetPlusOptions = field(default_factory=Mu2NetPlusOptions)
 
+    def __post_init__(self) -> None:
+        known = (NO_PRIOR, *self.equipment.measures)
+        if self.options.prior not in known:
+            raise UnknownNameError.of("prior", self.options.prior, known)
+
+    def studies(self, state: GenerationState, view: SystemView) -> tuple[Study, ...]:
+        if self.options.prior == NO_PRIOR or not state.population or state.told:
+            return ()
+        return tuple(
+            ProbeJob(
+                task=state.assignment.task,
+                models=(ranked(state.population)[0].model.id, other.id),
+                samples=self.options.samples,
+                measure=self.options.prior,
+                threads=self.equipment.train.threads,
+                at=view.number,
+            )
+            for other in others_of(state.assignment.task, view, self.equipment.layout.member)
+            if other.task is not None and other.id not in state.conflicts
+        )
+
+    def learn(self, state: GenerationState, found: Sequence[Found], view: SystemView) -> GenerationState:
+        new = {
+            other: without_head(each.result.conflicts, view.models[other], self.equipment)
+            for each in found
+            if isinstance(each.study, ProbeJob) and isinstance(each.result, ProbeResult)
+            for other in each.study.models[1:]
+        }
+        return replace(state, conflicts={**state.conflicts, **new})
+
+    def ask(self, state: GenerationState, view: SystemView) -> tuple[TrainJob, ...]:
+        # Two-argument super: a dataclass with slots is not the class that its methods were written in.
+        return () if self.studies(state, view) else super(Mu2NetPlus, self).ask(state, view)
+
     def effort(self) -> Effort:
         o, e = self.options, self.equipment
         return evolving(e.budget, e.train.cycles, generations=o.generations, children=o.children, usual=4)
 
     def parent(self, turn: Turn) -> Model:
-        return sample_parent(turn.state.population, turn.others, turn.selections, turn.rng)
+        conflicts = {model: task_conflict(layers) for model, layers in turn.state.conflicts.items()}
+        return sample_parent(turn.state.population, turn.others, turn.selections, turn.rng, conflicts)
 
     def child(self, turn: Turn, parent: Model) -> Sampled:
         o = self.options
