@@ -19,8 +19,9 @@ from taskgrove.agents.conflicts import (
 from taskgrove.agents.effort import replicating
 from taskgrove.agents.evolution import cost_of, draft_of, inherited, model_of, origins, refit
 from taskgrove.agents.population import Member, incumbents
+from taskgrove.agents.succession import Versions, new_versions, successor, users, validation
 from taskgrove.domain.errors import BadValueError, UnknownNameError
-from taskgrove.domain.ids import ComponentId, SlotName, TaskName
+from taskgrove.domain.ids import SlotName, TaskName
 from taskgrove.domain.jobs import (
     Clone,
     Completed,
@@ -32,10 +33,9 @@ from taskgrove.domain.jobs import (
     Share,
     Study,
     TrainJob,
-    ValidateJob,
 )
 from taskgrove.domain.proposal import Proposal
-from taskgrove.domain.records import Component, Model, identified
+from taskgrove.domain.records import Model
 from taskgrove.domain.seeds import derive
 from taskgrove.domain.view import SystemView
 from taskgrove.mutations.base import Draft, Plan
@@ -168,8 +168,8 @@ class BindGrow(AbstractAgent[BindGrowState]):
 
     def studies(self, state: BindGrowState, view: SystemView) -> tuple[Study, ...]:
         if state.grown is not None:
-            new = self._models_of_others(state, view)
-            return tuple(self._validation(model) for model in new if model.task not in state.qualities)
+            new = (model for model in self._successors(state, view) if model.task not in state.qualities)
+            return tuple(validation(model, self.equipment.train) for model in new)
         if not self._compares or not _succeeded(state.independent):
             return ()
         assert state.independent is not None
@@ -222,7 +222,8 @@ class BindGrow(AbstractAgent[BindGrowState]):
                 state = replace(state, independent=done)
             else:
                 state = replace(state, grown=done)
-                state = replace(state, touched=self._touched(state, view))
+                touched = users(self._versions(state, view), view, state.assignment.task)
+                state = replace(state, touched=touched)
         return state
 
     def finished(self, state: BindGrowState) -> bool:
@@ -238,16 +239,13 @@ class BindGrow(AbstractAgent[BindGrowState]):
 
     def conclude(self, state: BindGrowState, view: SystemView) -> Proposal:
         task, score = state.assignment.task, self.equipment.score
-        before = incumbents(task, view, score, self.equipment.layout.member)
         made = state.grown if _succeeded(state.grown) else state.independent
+        before = incumbents(task, view, score, self.equipment.layout.member)
         own = self._member(state, made, view)
-        best = max((*before, *own), key=lambda member: member.score, default=None)
-        if own and best is not None and best.score <= own[0].score:
-            best = own[0]
+        best = max((*own, *before), key=lambda member: member.score, default=None)
         if best is None:
             return Proposal(task=task, best=view.bests.get(task), score=None)
-        grown = bool(own) and best is own[0] and made is state.grown
-        others = self._models_of_others(state, view) if grown else ()
+        others = self._successors(state, view) if best in own and made is state.grown else ()
         return Proposal(task=task, best=best.model.id, score=best.score, others=others)
 
     @property
@@ -366,68 +364,28 @@ class BindGrow(AbstractAgent[BindGrowState]):
         assert verdict.score is not None
         return (Member(model=verdict.model, score=verdict.score),)
 
-    def _touched(self, state: BindGrowState, view: SystemView) -> tuple[TaskName, ...]:
-        """Other tasks that use a version of a layer that has been trained on."""
-        if not _succeeded(state.grown):
-            return ()
-        old = self._replaced(state, view)
-        return tuple(
-            task
-            for task, best in view.bests.items()
-            if task != state.assignment.task and any(c.id in old for c in view.models[best].components)
-        )
-
-    def _replaced(self, state: BindGrowState, view: SystemView) -> dict[ComponentId, Component]:
-        """New versions of shared components, by the old one."""
-        if not self.changes_others or state.grown is None:
+    def _versions(self, state: BindGrowState, view: SystemView) -> Versions:
+        """What has become of the layers that the task shares with the one that it is bound to."""
+        if not self.changes_others or state.grown is None or not _succeeded(state.grown):
             return {}
-        growth, grown = self._growth(state, view), self._model(state.grown, view)
-        pairs = [(growth.bound.component(slot), grown.component(slot)) for slot in growth.shared]
-        return {old.id: new for old, new in pairs if old is not None and new is not None}
+        growth = self._growth(state, view)
+        return new_versions(growth.bound, self._model(state.grown, view), growth.shared)
 
-    def _models_of_others(self, state: BindGrowState, view: SystemView) -> tuple[Model, ...]:
+    def _successors(self, state: BindGrowState, view: SystemView) -> tuple[Model, ...]:
         """The touched tasks' models with the new versions; their quality is 0 until it is known."""
-        replaced = self._replaced(state, view) if state.touched else {}
-        return tuple(
-            self._with_new(view.models[view.bests[task]], replaced, state, number)
-            for number, task in enumerate(state.touched)
-        )
-
-    def _with_new(
-        self, model: Model, replaced: Mapping[ComponentId, Component], state: BindGrowState, number: int
-    ) -> Model:
-        a = state.assignment
-        assert model.task is not None
+        if not state.touched:
+            return ()
         assert state.grown is not None
-        components = tuple(replaced.get(c.id, c) for c in model.components)
-        changed = (new.slot for old, new in zip(model.components, components, strict=True) if new is not old)
-        return identified(
-            replace(
-                model,
-                components=components,
-                parent=model.id,
-                agent=self.agent_name,
-                iteration=a.iteration,
-                generation=GROWN,
-                child=number + 1,
-                seed=state.grown.job.seed,
-                mutations={**{f"follow:{slot}": 1.0 for slot in changed}, f"with:{a.task}": 1.0},
-                quality=state.qualities.get(model.task, 0.0),
-                samples=0,
-                train_flops=0,
-                code_version=self.equipment.code_version,
+        versions, maker = self._versions(state, view), self._model(state.grown, view)
+        return tuple(
+            successor(
+                view.models[view.bests[task]],
+                versions,
+                maker,
+                number=number,
+                quality=state.qualities.get(task, 0.0),
             )
-        )
-
-    def _validation(self, model: Model) -> ValidateJob:
-        assert model.task is not None
-        return ValidateJob(
-            task=model.task,
-            member=model.member,
-            components=tuple((c.slot, c.id) for c in model.components),
-            num_classes=model.num_classes,
-            hparams=model.hparams,
-            config=self.equipment.train,
+            for number, task in enumerate(state.touched)
         )
 
 
