@@ -176,6 +176,8 @@ def comparison(runs: Sequence[Grown]) -> list[Row]:
     rows: list[Row] = []
     for seed in (None, *dict.fromkeys(run.seed for run in runs)):
         more = against_random([run for run in runs if seed in (None, run.seed)])
+        if not more:
+            continue
         low, high = interval(more)
         rows.append(
             {
@@ -209,15 +211,14 @@ def growth(runs: Sequence[Grown]) -> list[Row]:
     return rows
 
 
-def measures(variants: Sequence[Variant], seeds: Sequence[int], folder: Path) -> str:
-    """Which measure of dissimilarity the systems were grown by."""
+def compared_by(variants: Sequence[Variant], seed: int, folder: Path) -> str:
+    """The measure of dissimilarity that the systems were grown by."""
     for variant in variants:
-        for seed in seeds:
-            grove = taskgrove.open(folder / variant.slug / f"seed{seed}", writable=False)
-            for commit in grove.store.history():
-                if isinstance(commit.operation, FinishProbe):
-                    return f"{commit.operation.measure}, {commit.operation.num_samples} images"
-    return "none"
+        grove = taskgrove.open(folder / variant.slug / f"seed{seed}", writable=False)
+        for commit in grove.store.history():
+            if isinstance(probe := commit.operation, FinishProbe):
+                return f"{probe.measure}, {probe.num_samples} images"
+    return "nothing"
 
 
 def main(given: list[str] | None = None) -> None:
@@ -243,7 +244,7 @@ def main(given: list[str] | None = None) -> None:
         conditions={
             "where": finished["conditions"],
             "seeds": len(seeds),
-            "compared by": measures(variants[5:], seeds[:1], folder),
+            "compared by": compared_by(variants, seeds[0], folder),
         },
         tables={
             "Variants": summary(runs),
