@@ -20,16 +20,22 @@ from taskgrove.domain.layout import AbstractLayout, Slot
 Tensors = Mapping[str, Tensor]
 
 
+def _all(output: Tensor) -> Tensor:
+    return output
+
+
 class Layer(NamedTuple):
     """A slot's function in a chain.
 
     Attributes:
         label: What it computes; two layers of a family with the same label, tensors and input agree.
         apply: From the slot's tensors and its input to its output.
+        own: What the slot has made itself, out of its output, where more flows on.
     """
 
     label: str
     apply: Callable[[Tensors, Tensor], Tensor]
+    own: Callable[[Tensor], Tensor] = _all
 
 
 class AbstractFamily(ABC):

@@ -42,7 +42,7 @@ def grams(
             y = x if row == column else batch(at_columns)
             for layer, slot in zip(network.family.chain(network.slots), network.slots, strict=True):
                 x, y = _both(partial(layer.apply, network.tensors(slot.name)), x, y)
-                found[slot.name].add_tile(row, x, column, y)
+                found[slot.name].add_tile(row, layer.own(x), column, layer.own(y))
     return found
 
 

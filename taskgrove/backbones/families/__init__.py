@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from taskgrove.backbones.base import AbstractFamily
 from taskgrove.backbones.families.convnet.family import ConvnetFamily
+from taskgrove.backbones.families.grouped.family import GroupedFamily
 from taskgrove.backbones.families.mlp.family import MlpFamily
 from taskgrove.backbones.families.vit.family import VitFamily
 from taskgrove.domain.errors import UnknownNameError
 from taskgrove.domain.registry import Registry
 
-_BUILTIN: tuple[AbstractFamily, ...] = (ConvnetFamily(), MlpFamily(), VitFamily())
+_BUILTIN: tuple[AbstractFamily, ...] = (
+    ConvnetFamily(),
+    GroupedFamily(),
+    MlpFamily(),
+    VitFamily(),
+)
 
 FAMILIES: Registry[AbstractFamily] = Registry(
     "backbone family", "taskgrove.families", {family.name: family for family in _BUILTIN}
