@@ -10,6 +10,8 @@ busy they are. Children's seconds are kept for `benchmarks.simulate_agents`.
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,11 +45,18 @@ def cases_of(workers: int) -> tuple[Case, ...]:
 
 
 def carried_out(spec: ExperimentSpec, case: Case, seed: int, folder: Path) -> Course:
-    """One run from an empty store."""
+    """One run from an empty store, or one that was carried out there before; half a run is begun anew."""
     own = replace(spec, seed=seed, schedule=case.schedule, executor="processes", workers=case.workers)
+    store = folder / f"{case.schedule}_{case.workers}_seed{seed}"
+    noted = store.with_name(f"{store.name}.json")
+    if noted.exists():
+        return course_of(taskgrove.open(store, writable=False), own.name, json.loads(noted.read_text()))
+    shutil.rmtree(store, ignore_errors=True)
     start = perf_counter()
-    grove = taskgrove.run((own,), folder / f"{case.schedule}_{case.workers}_seed{seed}")
-    return course_of(grove, own.name, perf_counter() - start)
+    grove = taskgrove.run((own,), store)
+    whole_s = perf_counter() - start
+    noted.write_text(json.dumps(whole_s))
+    return course_of(grove, own.name, whole_s)
 
 
 def accuracy_rows(courses: Courses) -> Iterator[Row]:
@@ -135,7 +144,9 @@ def main(given: list[str] | None = None) -> None:
     reader.add_argument("--seeds", default="0", help="with commas")
     reader.add_argument("--workers", type=int, default=2, help="processes of the last case")
     reader.add_argument("--iterations", type=int, default=0, help="task iterations; 0: the recipe's")
-    reader.add_argument("--stores", type=Path, help="an empty folder, to keep them; default: a temporary one")
+    reader.add_argument(
+        "--stores", type=Path, help="where to keep them; finished runs are not repeated; default: nowhere"
+    )
     arguments = reader.parse_args(given)
     with TemporaryDirectory(prefix="taskgrove-") as folder:
         measure(arguments, arguments.stores or Path(folder))

@@ -75,6 +75,8 @@ def body_of(model: Model, equipment: Equipment) -> tuple[SlotName, ...]:
 
 
 def without_head(conflicts: Conflicts, model: Model, equipment: Equipment) -> Conflicts:
-    """The conflicts of the layers that they choose among."""
-    body = body_of(model, equipment)
-    return {slot: value for slot, value in conflicts.items() if slot in body}
+    """The conflicts of the layers that they choose among, in the order of the model's slots.
+
+    Records do not keep the order of what they hold, and of equal layers the lower one comes first.
+    """
+    return {slot: conflicts[slot] for slot in body_of(model, equipment) if slot in conflicts}

@@ -102,6 +102,14 @@ def test_a_heads_conflict_counts_for_nothing() -> None:
     assert {slot for slot, _ in job.slots if f"clone:{slot}" in job.mutations} == set(BODY)
 
 
+def test_of_layers_that_conflict_equally_the_same_grow_whether_told_or_read_from_the_log() -> None:
+    even = dict.fromkeys(map(str, BODY), 0.5)
+    back = dict(reversed(even.items()))
+    told, read = (grown(agent_of(delta=0.4), {"b": FAR, "c": found}) for found in (even, back))
+    assert told == read
+    assert {name for name in told.mutations if "clone" in name} == {f"clone:{slot}" for slot in BODY[:3]}
+
+
 def test_the_nucleus_is_copied_the_rest_trained_more_slowly_and_the_head_is_new() -> None:
     job = grown(agent_of(delta=0.7, shared_lr_scale=0.25), {"b": FAR, "c": NEAR})
     ids = {c.slot: c.id for c in OF_C.components}
