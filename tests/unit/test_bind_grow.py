@@ -141,6 +141,12 @@ def test_the_head_may_be_the_bound_tasks() -> None:
     assert agent.init(view, Assignment(seed=0, task=A, iteration=0)).candidates == (B,)
 
 
+def test_something_is_always_trained() -> None:
+    job = grown(agent_of(head="shared", delta=0.0, shared_lr_scale=0.0), {"b": FAR, "c": NEAR})
+    assert [slot for slot, origin in job.slots if not isinstance(origin, Share)] == ["head"]
+    assert dict(job.slots)[SlotName("head")] == Fresh()
+
+
 def test_private_tasks_are_no_candidates() -> None:
     view = replace(VIEW, tasks={**VIEW.tasks, C: replace(tiny_task("c"), private=True)})
     assert agent_of().init(view, Assignment(seed=0, task=A, iteration=0)).candidates == (B,)

@@ -63,7 +63,8 @@ class BindGrowOptions:
         bind: `least`, to the task with the least conflict, or `random`.
         rank: With `least`, leaves out so many candidates with less conflict, but never the last.
         grow: `nucleus`, or `random`: any number of any layers, whatever δ is.
-        head: `own`, a new one per task, or `shared`, that of the task it binds to.
+        head: `own`, a new one per task, or `shared`, that of the task it binds to; where nothing else would
+            be trained, since no layer grows and shared ones are frozen, a new one all the same.
         draw: Number of the random choices: other numbers, other choices, the same seeds of training.
         setting: `incremental`, or `streaming`: a task's training data are taken to be gone after it, so
             it has one task iteration only.
@@ -286,7 +287,8 @@ class BindGrow(AbstractAgent[BindGrowState]):
         else:
             new = nucleus(state.conflicts.get(task, dict.fromkeys(body, 0.0)), options.delta)
         heads = [c.slot for c in bound.components if c.slot not in body]
-        kept = [*body, *(heads if options.head == "shared" else ())]
+        shares_head = options.head == "shared" and (new or options.shared_lr_scale > 0)
+        kept = [*body, *(heads if shares_head else ())]
         return Growth(bound=bound, new=new, shared=tuple(slot for slot in kept if slot not in new))
 
     def _independent_job(self, state: BindGrowState, view: SystemView) -> TrainJob:
