@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCES := taskgrove tests benchmarks docs recipes examples
+# Tests start many processes; without their bytecode each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo setup check fix test test-slow docs bench bench-speed lock release clean
 
@@ -22,11 +24,11 @@ fix: .venv/.dev  ## format, and repair what can be repaired
 	$(BIN)/ruff check --fix $(SOURCES)
 
 test: .venv/.dev  ## all tests but the slow ones
-	$(BIN)/pytest -q -n 2
+	$(BIN)/pytest -q -n 2 --dist worksteal
 
 test-slow: .venv/.dev  ## the slow ones, and the laws on new random examples
 	$(BIN)/pytest -q -m slow
-	$(BIN)/pytest -q -n 2 tests/laws --hypothesis-profile=search
+	$(BIN)/pytest -q -n 2 --dist worksteal tests/laws --hypothesis-profile=search
 
 docs: .venv/.dev  ## regenerate the command reference
 	$(BIN)/python docs/generate.py
@@ -71,5 +73,5 @@ clean:  ## forget environments, caches and the demo
 	@touch $@
 
 .venv/.dev: .venv/.torch pyproject.toml
-	$(PIP) -e '.[demo,search,hub,cloud,ray,dev]'
+	$(PIP) -e '.[demo,search,hub,cloud,ray,tensorboard,dev]'
 	@touch $@ .venv/.demo

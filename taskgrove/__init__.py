@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from taskgrove.experiment.decode import read_experiment as read_experiment
     from taskgrove.experiment.grove import Grove as Grove
     from taskgrove.experiment.places import check_store as check_store
+    from taskgrove.experiment.search.pick import pick as pick
+    from taskgrove.experiment.search.search import search as search
+    from taskgrove.experiment.search.spec import SearchSpec as SearchSpec
+    from taskgrove.experiment.search.spec import read_search as read_search
     from taskgrove.experiment.segments import read_segments as read_segments
     from taskgrove.experiment.spec import ScoreSpec as ScoreSpec
     from taskgrove.experiment.spec import TrainSpec as TrainSpec
@@ -40,6 +44,7 @@ _HOMES = {
     "FuturesExecutor": "taskgrove.coordinator.executors.futures",
     "Grove": "taskgrove.experiment.grove",
     "ScoreSpec": "taskgrove.experiment.spec",
+    "SearchSpec": "taskgrove.experiment.search.spec",
     "TrainSpec": "taskgrove.experiment.spec",
     "arrays": "taskgrove.tasks.sources.arrays",
     "check_store": "taskgrove.experiment.places",
@@ -49,17 +54,21 @@ _HOMES = {
     "heal_store": "taskgrove.experiment.copies",
     "mirror_store": "taskgrove.experiment.copies",
     "open": "taskgrove.experiment.api",
+    "pick": "taskgrove.experiment.search.pick",
     "read_experiment": "taskgrove.experiment.decode",
+    "read_search": "taskgrove.experiment.search.spec",
     "read_segments": "taskgrove.experiment.segments",
     "read_variants": "taskgrove.experiment.comparison.variants",
     "registered": "taskgrove.experiment.catalogue",
     "run": "taskgrove.experiment.api",
+    "search": "taskgrove.experiment.search.search",
 }
 
 __all__ = [
     "FuturesExecutor",
     "Grove",
     "ScoreSpec",
+    "SearchSpec",
     "TrainSpec",
     "__version__",
     "arrays",
@@ -70,11 +79,14 @@ __all__ = [
     "heal_store",
     "mirror_store",
     "open",
+    "pick",
     "read_experiment",
+    "read_search",
     "read_segments",
     "read_variants",
     "registered",
     "run",
+    "search",
 ]
 
 

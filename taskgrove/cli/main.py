@@ -7,7 +7,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from taskgrove.cli import agent, compare, copying, create, grow, history, listing, pretrain, read, upkeep, use
+from taskgrove.cli import (
+    agent,
+    compare,
+    copying,
+    create,
+    grow,
+    history,
+    listing,
+    pretrain,
+    read,
+    search,
+    upkeep,
+    use,
+)
 from taskgrove.cli.output import err, say
 from taskgrove.domain.errors import EnvironmentFailure, TaskgroveError
 from taskgrove.version import __version__
@@ -29,6 +42,8 @@ app.command("run")(grow.run)
 app.command("agent")(agent.agent)
 app.command("agents")(agent.agents)
 app.command("compare")(compare.compare)
+app.command("search")(search.search)
+app.command("pick")(search.pick)
 app.command("status")(read.status)
 app.command("log")(read.log)
 app.command("show")(read.show)
@@ -38,6 +53,7 @@ app.command("note")(history.note)
 app.command("predict")(use.predict)
 app.command("evaluate")(use.evaluate)
 app.command("report")(read.report)
+app.command("tensorboard")(read.tensorboard)
 app.command("check")(upkeep.check)
 app.command("gc")(upkeep.gc)
 app.command("mirror")(copying.mirror)

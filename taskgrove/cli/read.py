@@ -22,8 +22,10 @@ from taskgrove.reports.duty import NEWEST, duty, known
 from taskgrove.reports.log import as_json as log_json
 from taskgrove.reports.log import as_rich as log_rich
 from taskgrove.reports.log import lines, selected
+from taskgrove.reports.quantities import human
 from taskgrove.reports.show import describe_system
 from taskgrove.reports.table import as_json, as_rich, per_task, totals
+from taskgrove.reports.tensorboard import export
 
 
 def status(grove: GroveArgument, at: AtOption = None, json: JsonOption = False) -> None:
@@ -92,6 +94,15 @@ def diff(
         scores = [{best.task: best.score for best in index.bests(state.view.number)} for state in states]
     found = compare(*states, *scores)
     emit(diff_rich(found), found.as_json(), as_json=json)
+
+
+def tensorboard(
+    grove: GroveArgument,
+    folder: Annotated[Path, typer.Argument(help="TensorBoard's log directory; its runs are renewed.")],
+) -> None:
+    """Write the history as curves for TensorBoard: children, published models, metrics of the system."""
+    written = export(open_store(grove).history(), folder)
+    say(f"{human(written)} values below {folder}; look at them with: tensorboard --logdir {folder}")
 
 
 def report(

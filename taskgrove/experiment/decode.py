@@ -19,6 +19,8 @@ T = TypeVar("T")
 AGENT_KEYS = ("method", "iterations")
 SEGMENTS, VARIANTS = "segments", "variants"
 """Lists in a file that make it more than one experiment."""
+SEARCH = "search"
+"""A table that makes it a search; see `experiment.search.spec`."""
 
 
 def read_experiment(path: Path) -> ExperimentSpec:
@@ -76,6 +78,11 @@ def refuse_variants(table: Mapping[str, Any]) -> None:
 
 def experiment_of(table: Mapping[str, Any]) -> ExperimentSpec:
     """One experiment from a table without segments and variants."""
+    if SEARCH in table:
+        raise BadValueError(
+            "The file has a table [search], so it is a search over grow sequences. Carry it out with "
+            "`taskgrove search FILE --store GROVE --out FOLDER`."
+        )
     try:
         return _expanded(decode(ExperimentSpec, _with_agent_options(table), ""))
     except UserError as error:

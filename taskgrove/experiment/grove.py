@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +46,9 @@ from taskgrove.experiment.spec import (
     check_name,
     digest,
 )
+from taskgrove.experiment.usual import usual_options
 from taskgrove.experiment.workplace import Workplace, read_task
+from taskgrove.reports.bindings import METHOD
 from taskgrove.reports.report import write_report
 from taskgrove.serving.predict import Prediction, predict
 from taskgrove.store.base import AbstractBackend
@@ -62,6 +64,7 @@ from taskgrove.trainer.distributed import ALONE, Team
 from taskgrove.trainer.run import Trainer
 
 GROW_PREFIX = "grow-"
+Wrap = Callable[[Work], Work]
 
 
 class Grove:
@@ -248,6 +251,7 @@ class Grove:
         watch: Watch = lambda _: None,
         team: Team = ALONE,
         role: Role = EVERYTHING,
+        wrap: Wrap = lambda work: work,
     ) -> SystemView:
         """Carry out an experiment: add the tasks that are missing, then grow; or continue one.
 
@@ -257,10 +261,20 @@ class Grove:
             watch: Told after every train cycle.
             team: Whom this process leads; see `experiment.group`.
             role: What of it this process does; see `experiment.role`.
+            wrap: Given what jobs do, returns what they shall do instead, such as remember results.
 
         Raises:
             BadValueError: The store holds an experiment of that name with other settings, a task
                 of the same name with other data, or another root.
+        """
+        self.prepare(spec)
+        return self._carry_out(spec, observe, watch, team, role, wrap=wrap)
+
+    def prepare(self, spec: ExperimentSpec) -> SystemView:
+        """Add the tasks and roots of an experiment that are missing, and grow nothing.
+
+        Raises:
+            BadValueError: The store holds a task of the same name with other data, or another root.
         """
         check_spec(spec)
         self._check_root(spec.root)
@@ -271,7 +285,7 @@ class Grove:
         for entry in spec.tasks:
             known = view.tasks.get(TaskName(entry.name)) or self._added(entry)
             _check_same(known, entry)
-        return self._carry_out(spec, observe, watch, team, role)
+        return self.view()
 
     def predict(self, task: str, images: NDArray[np.generic], *, device: str = "cpu") -> Prediction:
         """Classify uint8 images with the task's published model; see `serving.predict`."""
@@ -295,7 +309,8 @@ class Grove:
 
     def report(self, folder: Path, title: str = "Taskgrove") -> tuple[Path, ...]:
         """Write tables and pictures of the system into a folder; returns the files."""
-        return write_report(folder, self.view(), list(self.store.history()), self.evaluations(), title)
+        history, usual = list(self.store.history()), usual_options(METHOD)
+        return write_report(folder, self.view(), history, self.evaluations(), title, usual)
 
     def _carry_out(
         self,
@@ -305,6 +320,7 @@ class Grove:
         team: Team = ALONE,
         role: Role = EVERYTHING,
         made: AbstractExecutor | None = None,
+        wrap: Wrap = lambda work: work,
     ) -> SystemView:
         refuse_strangers(team)
         device, kind, holder = device_of(spec), EXECUTORS[spec.executor], new_holder()
@@ -315,7 +331,7 @@ class Grove:
         place.prepare(run.mine or run.start.tasks, travels=kind.parallel)
         work = lead(
             team,
-            Work(train=place.train, evaluate=place.evaluate, study=place.study, meters=place.meters),
+            wrap(Work(train=place.train, evaluate=place.evaluate, study=place.study, meters=place.meters)),
         )
         note = note_of(holder, run, spec.agent.method, str(device), self.store.clock())
         workers = spec.workers if kind.elsewhere else crew.workers

@@ -12,6 +12,9 @@ from taskgrove.domain.errors import BadValueError, UnknownNameError
 from taskgrove.domain.ids import ComponentId, ModelId, TaskName
 from taskgrove.domain.records import AddRoot, Component, FinishChild, Model, Publish
 from taskgrove.experiment.history import commit_number
+from taskgrove.experiment.usual import usual_options
+from taskgrove.reports.bindings import METHOD
+from taskgrove.reports.explain import explain
 from taskgrove.reports.provenance import (
     Ancestor,
     CommitDescription,
@@ -54,7 +57,7 @@ def describe(text: str, store: Store, state: State, index: Index) -> Described:
         BadValueError: Several ids begin so, or the task has no model yet.
     """
     if text in state.view.tasks or text in state.retired:
-        return _task(TaskName(text), state, index)
+        return _task(TaskName(text), store, state, index)
     number = _number(text, state)
     if number is not None:
         return _commit(number, store, state)
@@ -101,16 +104,20 @@ def _commit(number: int, store: Store, state: State) -> CommitDescription:
     return CommitDescription(commit=next(store.history(number, number + 1)), tags=tags)
 
 
-def _task(task: TaskName, state: State, index: Index) -> TaskDescription:
+def _task(task: TaskName, store: Store, state: State, index: Index) -> TaskDescription:
     model, iterations = state.view.bests.get(task), index.iterations(task, state.view.number)
     if model is None and task not in state.retired:
         raise BadValueError(f"Task {task!r} has no model yet; run `taskgrove grow` first.")
+    told = None
+    if model is not None and state.view.models[model].agent == METHOD:
+        told = explain(task, store.history(0, state.view.number + 1), usual_options(METHOD))
     return TaskDescription(
         task=task,
         model=None if model is None else _model(state.view.models[model], state, index),
         retired=task in state.retired,
         iterations=iterations,
         notes=index.notes(task, state.view.number),
+        explanation=told,
     )
 
 

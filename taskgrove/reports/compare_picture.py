@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from numpy.typing import NDArray
 
 from taskgrove.reports.comparison import COSTS, MEASURES, Comparison, Measure, Spread, spread
+from taskgrove.reports.labels import put_labels
 from taskgrove.reports.quantities import human
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00", "#56b4e9")
@@ -28,13 +26,6 @@ _PANELS = (
     ("flops", "FLOPs per image"),
     ("train_flops", "training FLOPs of the run"),
 )
-_NUMBER, _POINT = np.array((7.0, 6.0)), np.array((5.0, 5.0))
-"""Half the width and height of a number and of a marker, in points of the screen."""
-_REACHES = (16.0, 21.0, 27.0, 34.0, 42.0)
-_ANGLES = np.deg2rad([45, 135, 315, 225, 0, 90, 270, 180])
-"""Beside the whiskers rather than on them."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,39 +127,5 @@ def _number(axes: Axes, points: Sequence[_Point]) -> None:
     if len(points) < 2:
         return
     means = [(point.x.mean or 0.0, 100 * (point.y.mean or 0.0)) for point in points]
-    at: Floats = axes.transData.transform(np.array(means)) * 72.0 / axes.figure.dpi
-    taken = [np.concatenate((place, _POINT)) for place in at]
-    for point, mean, place in zip(points, means, at, strict=True):
-        offset = _offset(place, taken)
-        taken.append(np.concatenate((place + offset, _NUMBER)))
-        number = axes.annotate(
-            str(point.number),
-            mean,
-            xytext=(offset[0], offset[1]),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=8,
-            color="#202020",
-            arrowprops={
-                "arrowstyle": "-",
-                "color": point.color,
-                "linewidth": 0.6,
-                "shrinkA": 4,
-                "shrinkB": 4,
-            },
-        )
-        number.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
-
-
-def _offset(place: Floats, taken: Sequence[Floats]) -> Floats:
-    """The nearest free place around a point; when there is none, the one least crowded."""
-    candidates = [r * np.array([np.cos(a), np.sin(a)]) for r in _REACHES for a in _ANGLES]
-    boxes = np.array(taken)
-
-    def room(offset: Floats) -> float:
-        gaps = np.abs(boxes[:, :2] - (place + offset)) / (boxes[:, 2:] + _NUMBER)
-        return float(gaps.max(axis=1).min())
-
-    free = (offset for offset in candidates if room(offset) >= 1.0)
-    return next(free, max(candidates, key=room))
+    numbers = [str(point.number) for point in points]
+    put_labels(axes, list(zip(numbers, means, [point.color for point in points], strict=True)))

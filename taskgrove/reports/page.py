@@ -10,10 +10,14 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import Commit, Model, StartExperiment
 from taskgrove.domain.view import SystemView
+from taskgrove.reports import binding_table
+from taskgrove.reports.bindings import bindings
 from taskgrove.reports.history import Child, Status, TaskHistory, by_task, children, spent_by
 from taskgrove.reports.knowledge import flow_cells, knowledge_flow
 from taskgrove.reports.quantities import MISSING, duration, human, percent, plural
 from taskgrove.reports.table import TaskRow, Totals, as_markdown, sharing_sentence
+from taskgrove.reports.transfer import accuracy_matrix
+from taskgrove.reports.worth import worths
 from taskgrove.store.spent import Spent
 
 _GRAPH_CAPTION = (
@@ -30,6 +34,20 @@ _KNOWLEDGE_CAPTION = (
     "Which part of the training that a model's parameters have had was performed on the task itself, and on "
     "which other tasks most of the rest, in percent of training cycles per parameter; all of it in "
     "`knowledge.csv`."
+)
+_CONFLICTS_CAPTION = (
+    "How much the task of each row conflicts with those it was compared with: the norm of its layers' "
+    "conflicts. A frame marks the task that it was bound to."
+)
+_LAYERS_CAPTION = (
+    "How much each layer conflicts between a task and the one it was bound to. A frame marks the layers "
+    "that the task got copies of; the others are shared."
+)
+_BINDINGS_CAPTION = (
+    "*Alone* is the task's independent net, *first* its first model in the system, *now* the present one; "
+    "*gain* is the part of the independent net's validation error that the present model avoids, *forgotten* "
+    "what the test accuracy has lost since the first model, and *changed by* the later tasks whose training "
+    "changed the validation accuracy most, in percentage points. All steps are in `bindings.json`."
 )
 _BUDGET_CAPTION = (
     "A child that diverged counts what it had used until then; tests of published models are in none "
@@ -56,6 +74,7 @@ def page(
         f"![metrics after each task iteration](metrics.png)\n\n{_METRICS_CAPTION}",
         "## Knowledge flow",
         _knowledge(view),
+        *_bindings(history),
         "## Search",
         "![progress](progress.png)",
         _search(view, by_task(found)),
@@ -142,6 +161,22 @@ def _knowledge(view: SystemView) -> str:
     if not cells:
         return "No task has a model yet."
     return f"{_table(('task', 'itself %', 'other tasks %'), cells)}\n\n{_KNOWLEDGE_CAPTION}"
+
+
+def _bindings(history: Sequence[Commit]) -> list[str]:
+    """What bind-and-grow chose; nothing for systems that it has had no part in."""
+    found = binding_table.of_models(bindings(history))
+    if not found:
+        return []
+    worth = worths(history)
+    return [
+        "## Bindings",
+        f"![conflicts between tasks](conflicts.png)\n\n{_CONFLICTS_CAPTION}",
+        f"![conflicts by layer](layers.png)\n\n{_LAYERS_CAPTION}",
+        _table(binding_table.HEADINGS, binding_table.cells(found, worth)),
+        _BINDINGS_CAPTION,
+        binding_table.sentence(worth, accuracy_matrix(history)),
+    ]
 
 
 def _budgets(found: Mapping[str, Spent]) -> str:

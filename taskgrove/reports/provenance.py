@@ -14,6 +14,7 @@ from rich.text import Text
 
 from taskgrove.domain.ids import AgentName, ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.records import Commit, Component
+from taskgrove.reports.explain import Explanation
 from taskgrove.reports.log import describe
 from taskgrove.reports.quantities import MISSING, human, percent, plural, short, utc
 from taskgrove.reports.show import ModelDescription, two_columns
@@ -97,6 +98,7 @@ class TaskDescription:
         retired: Whether it has left.
         iterations: That ended, and what was published within them.
         notes: About the task.
+        explanation: Of what bind-and-grow chose; None when it has had no part in the task.
     """
 
     task: TaskName
@@ -104,6 +106,7 @@ class TaskDescription:
     retired: bool
     iterations: tuple[Iteration, ...]
     notes: tuple[Remark, ...]
+    explanation: Explanation | None = None
 
     def as_json(self) -> dict[str, object]:
         """The model's values, then those of the task."""
@@ -113,6 +116,8 @@ class TaskDescription:
             "iterations": msgspec.to_builtins(self.iterations),
             "notes": msgspec.to_builtins(self.notes),
         }
+        if self.explanation is not None:
+            own["explanation"] = self.explanation.as_json()
         return {**(self.model.as_json() if self.model else {}), **own}
 
     def as_rich(self) -> RenderableType:
@@ -120,8 +125,9 @@ class TaskDescription:
         first: RenderableType = f"Task {self.task} has been retired; its history stays."
         if self.model is not None:
             first = self.model.as_rich()
+        why = [self.explanation.as_rich()] if self.explanation is not None else []
         notes = [Text(f"note (commit {note.number}): {note.text}") for note in self.notes]
-        return Group(first, *([_iterations(self.iterations)] if self.iterations else []), *notes)
+        return Group(first, *why, *([_iterations(self.iterations)] if self.iterations else []), *notes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

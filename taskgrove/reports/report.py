@@ -7,9 +7,15 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import MappingProxyType
+
+from matplotlib.figure import Figure
 
 from taskgrove.domain.records import AddMetrics, Commit
 from taskgrove.domain.view import SystemView
+from taskgrove.reports import binding_table
+from taskgrove.reports.bindings import Binding, Options, bindings
+from taskgrove.reports.conflict_picture import draw_layer_conflicts, draw_task_conflicts
 from taskgrove.reports.curves import draw_progress
 from taskgrove.reports.draw_graph import draw_graph
 from taskgrove.reports.figures import png, svg
@@ -20,6 +26,7 @@ from taskgrove.reports.page import page
 from taskgrove.reports.size import draw_size
 from taskgrove.reports.table import Evaluations, TaskRow, as_json, per_task, totals
 from taskgrove.reports.trend import draw_metrics
+from taskgrove.reports.worth import worths
 
 _TASK_HEADINGS = (
     *("task", "model", "num_classes", "val_accuracy", "test_accuracy", "num_params"),
@@ -28,13 +35,19 @@ _TASK_HEADINGS = (
 
 
 def write_report(
-    folder: Path, view: SystemView, history: Sequence[Commit], evaluations: Evaluations, title: str
+    folder: Path,
+    view: SystemView,
+    history: Sequence[Commit],
+    evaluations: Evaluations,
+    title: str,
+    usual: Options = MappingProxyType({}),
 ) -> tuple[Path, ...]:
     """Write or renew a report.
 
     Files: `report.md`, `graph`, `progress`, `size` and `metrics` as `.png` and `.svg`, `tasks.json`,
-    `tasks.csv`, `metrics.csv`, `knowledge.csv`. Each is replaced as a whole; other files in the folder
-    are left alone.
+    `tasks.csv`, `metrics.csv`, `knowledge.csv`; where bind-and-grow was at work, also `conflicts` and
+    `layers` as pictures, and `bindings.json`. Each is replaced as a whole; other files in the folder are
+    left alone.
 
     Args:
         folder: Made when missing.
@@ -42,6 +55,7 @@ def write_report(
         history: Its log from the start; an empty one gives a report without a search history.
         evaluations: Test accuracies by model and split.
         title: Of the page.
+        usual: Options of bind-and-grow where an experiment gives none.
 
     Returns:
         The written files, the page first.
@@ -58,6 +72,10 @@ def write_report(
         "size": draw_size(rows),
         "metrics": draw_metrics(found),
     }
+    if bound := bindings(history, usual):
+        figures |= _conflicts(bound, view)
+        told = binding_table.as_json(bound, worths(history))
+        contents["bindings.json"] = (json.dumps(told, indent=1) + "\n").encode()
     for name, figure in figures.items():
         contents[f"{name}.png"] = png(figure, dpi=110)
         contents[f"{name}.svg"] = svg(figure)
@@ -66,6 +84,14 @@ def write_report(
     contents["metrics.csv"] = _csv(_metrics_lines(found))
     contents["knowledge.csv"] = _csv([HEADINGS, *flow_rows(knowledge_flow(view))])
     return write_files(folder, contents)
+
+
+def _conflicts(found: Sequence[Binding], view: SystemView) -> dict[str, Figure]:
+    of_models = binding_table.of_models(found)
+    return {
+        "conflicts": draw_task_conflicts(of_models, view.tasks),
+        "layers": draw_layer_conflicts(of_models, view.tasks),
+    }
 
 
 def _task_line(row: TaskRow) -> Sequence[object]:

@@ -16,6 +16,7 @@ import typer
 from taskgrove.cli.main import app
 from taskgrove.experiment.build import build_agent, build_device, build_train
 from taskgrove.experiment.comparison.variants import read_variants
+from taskgrove.experiment.search.spec import read_search
 from taskgrove.experiment.segments import read_segments
 from taskgrove.experiment.spec import ExperimentSpec
 from tests.docs.markdown_blocks import DOCS, PAGES, ROOT, Block, as_module, blocks_of, execute
@@ -53,9 +54,12 @@ def test_toml_blocks_are_experiments_that_could_be_run(
 
 
 def _experiments(path: Path) -> Iterator[ExperimentSpec]:
-    """Those of a file with variants, with segments, or with neither."""
-    if "variants" in tomllib.loads(path.read_text(encoding="utf-8")):
+    """Those of a file with variants, with segments, with a search, or with none of these."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    if "variants" in table:
         yield from (spec for variant in read_variants(path) for spec in variant.specs)
+    elif "search" in table:
+        yield read_search(path)[0]
     else:
         yield from read_segments(path)
 

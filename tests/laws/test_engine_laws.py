@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -22,6 +22,7 @@ from taskgrove.store.store import Store
 from taskgrove.store.tensors import unpack
 from taskgrove.trainer.prefix import CHUNK, Prefixes
 from taskgrove.trainer.run import Trainer
+from tests.laws.examples import examples
 from tests.unit.small_jobs import CONFIG, HPARAMS, MEMBER, make_data, make_job
 
 SLOTS = ("embedding", "cls", "pos", "block_0", "block_1", "norm", "head")
@@ -93,7 +94,7 @@ SETTINGS: st.SearchStrategy[dict[str, HparamValue]] = st.sampled_from(
 )
 
 
-@settings(max_examples=15)
+@examples(8)
 @given(trainable=TRAINABLE, hparams=SETTINGS, precision=st.sampled_from(["fp32", "bf16"]), slow=TRAINABLE)
 def test_the_fast_way_trains_as_the_plain_way(
     trainable: frozenset[str], hparams: dict[str, HparamValue], precision: str, slow: frozenset[str]
@@ -117,7 +118,7 @@ def test_the_fast_way_trains_as_the_plain_way(
             torch.testing.assert_close(tensor, expected[name], atol=atol, rtol=0.05, msg=name)
 
 
-@settings(max_examples=10)
+@examples(5)
 @given(
     trainable=TRAINABLE,
     precision=st.sampled_from(["fp32", "bf16"]),

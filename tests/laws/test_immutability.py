@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -15,6 +15,7 @@ from taskgrove.serving.predict import predict
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.tensors import unpack
 from taskgrove.tasks.sources.arrays import ArrayData, arrays
+from tests.laws.examples import examples
 
 
 def make_task(seed: int, classes: int) -> ArrayData:
@@ -54,7 +55,7 @@ class Witness:
         self.looks += 1
 
 
-@settings(max_examples=4, deadline=None)
+@examples(2)
 @given(seed=st.integers(0, 2**31), private=st.sampled_from(["train", "mutate"]))
 def test_published_models_never_change_while_the_system_grows(seed: int, private: str) -> None:
     grove = Grove.create(MemoryBackend(), RootSpec(member="vit-tiny-test", seed=seed))

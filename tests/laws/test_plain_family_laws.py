@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
@@ -27,6 +27,7 @@ from taskgrove.store.store import Store
 from taskgrove.store.tensors import unpack
 from taskgrove.tasks.sources.arrays import ArrayData, arrays
 from taskgrove.trainer.run import Trainer
+from tests.laws.examples import examples
 from tests.unit.small_jobs import CONFIG, make_data, make_job
 
 MEMBERS = ("mlp-tiny-test", "convnet-tiny-test", "grouped-tiny-test")
@@ -97,7 +98,7 @@ def cases(draw: st.DrawFn) -> tuple[str, frozenset[str], dict[str, HparamValue]]
     return member, trainable, hparams
 
 
-@settings(max_examples=10)
+@examples(5)
 @given(cases(), st.sampled_from(["fp32", "bf16"]))
 def test_both_engines_train_alike(
     case: tuple[str, frozenset[str], dict[str, HparamValue]], precision: str
@@ -117,7 +118,7 @@ def test_both_engines_train_alike(
             torch.testing.assert_close(tensor, expected[name], atol=ATOL[precision], rtol=0.05, msg=name)
 
 
-@settings(max_examples=8)
+@examples(4)
 @given(cases(), st.sampled_from(["fp32", "bf16"]), st.sampled_from([0, 1, 3_000, 1 << 24]))
 def test_what_is_remembered_changes_no_bit(
     case: tuple[str, frozenset[str], dict[str, HparamValue]], precision: str, remember_bytes: int

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, ParamSpec, TypeVar, final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from taskgrove.coordinator.base import AbstractExecutor
@@ -36,6 +36,7 @@ from taskgrove.store.upkeep.check import check
 from taskgrove.testing.faults import Fault, FaultyBackend, Killed, at
 from taskgrove.testing.layouts import tiny_store
 from taskgrove.testing.runs import Interrupted, grow, interrupt_at, run_of
+from tests.laws.examples import examples
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -136,7 +137,7 @@ def same(one: Store, other: Store) -> None:
     assert check(one.backend, deep=False).problems == ()
 
 
-@settings(max_examples=10, deadline=None)
+@examples(5)
 @given(order=st.integers(0, 2**32), seed=st.integers(0, 2**32), backlog=st.integers(1, 20))
 def test_a_round_is_the_same_whatever_the_executor(order: int, seed: int, backlog: int) -> None:
     store = store_of()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from taskgrove.agents.methods.mu2net_plus import Mu2NetPlusOptions
@@ -22,10 +22,11 @@ from taskgrove.store.upkeep.check import check
 from taskgrove.testing.executors import OutOfOrder
 from taskgrove.testing.layouts import TINY, tiny_score, tiny_store
 from taskgrove.testing.runs import Interrupted, grow, interrupt_at, log_of, run_of
+from tests.laws.examples import examples
 
 CHILDREN, ITERATIONS = 3, 2
 NUM_CHILDREN = 2 * ITERATIONS * 2 * CHILDREN
-few = settings(max_examples=12, deadline=None)
+few = examples(6)
 seeds = st.integers(0, 2**63 - 1)
 
 

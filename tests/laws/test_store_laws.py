@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from taskgrove.domain.errors import StoreError
@@ -35,6 +35,7 @@ from taskgrove.testing.scripts import (
     reject,
     start,
 )
+from tests.laws.examples import examples
 
 ACTIONS = ("accept", "end", "evaluate", "measure", "reject", "fail", "begin", "task")
 Action = tuple[str, int, int]
@@ -88,7 +89,7 @@ def grown(drawn: list[Action], thousand: int = THOUSAND) -> tuple[MemoryBackend,
     return backend, states
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(actions)
 def test_replay_of_the_log_is_the_live_state_at_every_commit(drawn: list[Action]) -> None:
     backend, states = grown(drawn)
@@ -96,7 +97,7 @@ def test_replay_of_the_log_is_the_live_state_at_every_commit(drawn: list[Action]
     assert Store.open(backend, writable=False).state == states[-1]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(actions, st.integers(1, 12))
 def test_checkpoints_and_segments_tell_what_replay_from_zero_tells(drawn: list[Action], few: int) -> None:
     backend, states = grown(drawn, few)
@@ -109,7 +110,7 @@ def test_checkpoints_and_segments_tell_what_replay_from_zero_tells(drawn: list[A
         assert [*reader.state.view.tasks] == [*states[-1].view.tasks], "tasks keep their order of arrival"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(actions)
 def test_what_was_spent_never_falls_and_each_iteration_is_measured_once(drawn: list[Action]) -> None:
     backend, states = grown(drawn)
@@ -124,7 +125,7 @@ def test_what_was_spent_never_falls_and_each_iteration_is_measured_once(drawn: l
     assert set(measured) <= set(ended)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(actions)
 def test_published_models_never_change_and_leave_only_when_replaced(drawn: list[Action]) -> None:
     views = [state.view for state in grown(drawn)[1]]
@@ -135,7 +136,7 @@ def test_published_models_never_change_and_leave_only_when_replaced(drawn: list[
         assert all(after.best(task) is not None for task in before.bests)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(actions)
 def test_live_models_are_roots_bests_and_open_populations(drawn: list[Action]) -> None:
     for view in (state.view for state in grown(drawn)[1]):
@@ -145,7 +146,7 @@ def test_live_models_are_roots_bests_and_open_populations(drawn: list[Action]) -
         assert all(view.models[best].task == task for task, best in view.bests.items())
 
 
-@settings(max_examples=20, deadline=None)
+@examples(10)
 @given(actions, st.data())
 def test_every_prefix_of_the_log_passes_check(drawn: list[Action], data: st.DataObject) -> None:
     backend, states = grown(drawn)
@@ -156,7 +157,7 @@ def test_every_prefix_of_the_log_passes_check(drawn: list[Action], data: st.Data
     assert report.num_commits == cut
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.dictionaries(
         st.text(),

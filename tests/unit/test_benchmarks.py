@@ -18,17 +18,25 @@ from benchmarks.fates import Fate, fates_that_differ, outline
 from benchmarks.lives import RECORDS
 from benchmarks.log_writers import SYSTEMS
 from benchmarks.measure import interleaved
-from benchmarks.page import Page, markdown
+from benchmarks.page import Page, Row, markdown
 from benchmarks.peer import Peer, PeerError
 from benchmarks.tiny_mlp import MEMBER, installed
 from taskgrove.backbones.families import family_of
 from taskgrove.domain.errors import UnknownNameError
+from tests.forked import CONTEXT
 from tests.unit.small_experiments import SMALL, written
 
 TINY = ["--device", "cpu", "--threads", "1", "--repetitions", "1"]
 TINY_VIT = ["--member", "vit-tiny-test", "--batch", "16"]
 TINY_CHILD = ["--data", "noise:64", "--samples", "32", "--cycles", "1", "--precision", "fp32"]
-pytestmark = pytest.mark.usefixtures("threads")
+pytestmark = pytest.mark.usefixtures("threads", "_loaded")
+
+
+@pytest.fixture
+def _loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers need not load torch."""
+    for module in ("workers", "log_writers"):
+        monkeypatch.setattr(f"benchmarks.{module}.get_context", lambda _: CONTEXT)
 
 
 @pytest.fixture
@@ -111,11 +119,20 @@ def test_memory_is_held_against_its_bound(out: Path) -> None:
     assert out.with_suffix(".png").exists()
 
 
+@pytest.mark.slow
 def test_the_script_for_gpus_runs_anywhere(out: Path) -> None:
     gpu.main([*TINY, "--tiny", "--precision", "fp32", "--out", str(out)])
     budget = tables(out)["The papers' budget on eight tasks, extrapolated"]
     assert all(row["minutes"] > 0 for row in budget)
     assert budget[0]["million images at most"] == pytest.approx(262.144)
+
+
+def test_the_papers_budget_is_that_of_the_best_number_of_processes() -> None:
+    measured: list[Row] = [{"workers": n, "children/s": rate} for n, rate in ((1, 2.0), (2, 3.0), (4, 1.0))]
+    row = gpu.budget_row("all", measured, gpu.TINY)
+    assert row["processes"] == 2
+    assert row["million images at most"] == pytest.approx(262.144)
+    assert row["minutes"] == pytest.approx(262.144e6 / (3.0 * gpu.TINY.samples) / 60)
 
 
 def test_variants_take_turns_and_the_first_turn_is_forgotten() -> None:

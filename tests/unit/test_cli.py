@@ -129,6 +129,7 @@ def test_what_is_registered_is_listed_with_a_line_each(what: str) -> None:
     assert all(name in call("list", what) for name in lines)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_an_experiment_runs_from_one_file_and_then_has_nothing_left_to_do(tmp_path: Path) -> None:
     data = write_task(tmp_path / "light.npz")
     (tmp_path / "e.toml").write_text(

@@ -128,6 +128,7 @@ def test_reading_leaves_the_store_as_it_is(grove: Path) -> None:
     assert {path: path.read_bytes() for path in grove.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_old_models_still_answer(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2

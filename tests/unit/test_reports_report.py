@@ -73,6 +73,7 @@ def test_the_same_system_gives_the_same_bytes_and_other_files_stay(tmp_path: Pat
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_reports_of_empty_and_partial_systems(tmp_path: Path) -> None:
     view, history, _ = synthetic_system(3, 1)
     without = replace(view, bests={}, models={r: view.models[r] for r in view.roots}, iterations={})
@@ -90,6 +91,7 @@ def test_reports_of_empty_and_partial_systems(tmp_path: Path) -> None:
         assert "test – %" in written[0].read_text()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
@@ -98,6 +100,7 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
             write_report(path, SystemView(), (), {}, "x")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_full_disk_leaves_the_old_report_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = {p: p.read_bytes() for p in write_report(tmp_path, SystemView(), (), {}, "old")}
     view, history, evaluations = synthetic_system(1, 1)
@@ -115,6 +118,7 @@ def test_a_full_disk_leaves_the_old_report_whole(tmp_path: Path, monkeypatch: py
     assert {p: p.read_bytes() for p in tmp_path.iterdir()} == old
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_read_only_folder_is_an_environment_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +162,7 @@ def test_a_budget_is_told_in_one_line() -> None:
     assert budget(Spent(children=1)).startswith("1 child, 0 images, ")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_page_shows_what_each_experiment_used_and_who_trained_the_models(tmp_path: Path) -> None:
     view, history, evaluations = synthetic_system(3, 1, experiments=2)
     page = write_report(tmp_path, view, history, evaluations, "x")[0].read_text()
@@ -169,6 +174,7 @@ def test_the_page_shows_what_each_experiment_used_and_who_trained_the_models(tmp
         assert f"| {task} | {percent(sources[task])} | " in page
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_tables_of_metrics_and_knowledge_hold_unrounded_numbers(tmp_path: Path) -> None:
     view, history, evaluations = synthetic_system(3, 1)
     write_report(tmp_path, view, history, evaluations, "x")

@@ -1,0 +1,1 @@
+"""Global search over grow sequences (004, §3): trials on branches of a store."""
