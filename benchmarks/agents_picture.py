@@ -16,7 +16,7 @@ _COLORS = ("#404040", "#7fa8d9", "#1f5fa8")
 
 def draw(courses: Mapping[Case, Sequence[Course]]) -> Figure:
     """Means over seeds; bands are standard deviations. On the left, rounds are one curve: they are equal."""
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4.3), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for color, (case, found) in zip(_COLORS, courses.items(), strict=False):
         workers = "" if case.schedule == "sequential" else f", {plural(case.workers, 'worker')}"
@@ -24,7 +24,7 @@ def draw(courses: Mapping[Case, Sequence[Course]]) -> Figure:
         right.lines[-1].set(color=color, label=f"{case.schedule}{workers}")
         if case.workers == 1:
             _curve(left, [i + 1.0 for i in _iterations(found)], found)
-            left.lines[-1].set(color=color, label=case.schedule)
+            left.lines[-1].set(color=color)
     left.set_xlabel("task-set iterations")
     right.set_xlabel("seconds")
     right.set_xlim(left=0)
@@ -32,7 +32,7 @@ def draw(courses: Mapping[Case, Sequence[Course]]) -> Figure:
     left.xaxis.get_major_locator().set_params(integer=True)
     for axes in (left, right):
         axes.grid(color="#eeeeee")
-        axes.legend(frameon=False, loc="lower right")
+    figure.legend(handles=right.lines, ncols=len(right.lines), frameon=False, loc="outside lower center")
     return figure
 
 

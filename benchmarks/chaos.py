@@ -1,15 +1,19 @@
-"""Agents, their workers and the server they write to are killed at random while they grow a system.
+"""Agents, their workers, their Ray cluster and their server are killed at random while they grow a system.
 
-    python -m benchmarks.chaos --minutes 10 --agents 8 --on s3 --out chaos_2cores
+    python -m benchmarks.chaos --minutes 10 --agents 8 --on s3 --ray --out chaos_2cores
 
-Every agent grows its own task of one experiment, under the schedule `free`; half of them have a worker
-process. A killed agent is started again; a stalled one is replaced at once, and later finds that it has been.
-Somebody looks on and notes every commit, and what every published model predicts when it is published.
+All carry out one experiment under the schedule `free`. Most agents grow a task of their own, half of them
+with a worker process; the last is a coordinator, which grows two tasks at once with two workers. With `--ray`
+the jobs of the coordinator and of two others run on a cluster of three nodes, of which all but the first are
+killed and replaced. A killed agent is started again; a stalled one is replaced at once, and later finds that
+it has been. Somebody looks on and notes every commit, and what every published model predicts when it is
+published.
 """
 
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,18 +21,22 @@ import torch
 
 from benchmarks.measure import machine, parser
 from benchmarks.page import Page, Row, save
-from tests.crash.torture_chaos import ChaosPlan, Outcome, chaos
+from tests.crash.torture_chaos import Outcome, chaos
+from tests.crash.torture_plan import ChaosPlan
 from tests.crash.torture_server import killable
 
-_ITERATIONS_PER_MINUTE = 8
+_ITERATIONS_PER_MINUTE = 6
 
 
 def run(arguments: argparse.Namespace, folder: Path) -> Outcome:
     """The chaos on a local folder or in a bucket."""
     seconds = 60 * arguments.minutes
-    iterations = max(1, round(_ITERATIONS_PER_MINUTE * arguments.minutes))
     plan = ChaosPlan(
-        seconds=seconds, agents=arguments.agents, iterations=iterations, completes_s=300 + 2 * seconds
+        seconds=seconds,
+        agents=arguments.agents,
+        ray=arguments.ray,
+        iterations=max(1, round(_ITERATIONS_PER_MINUTE * arguments.minutes)),
+        completes_s=300 + 2 * seconds,
     )
     files = folder / "files"
     files.mkdir()
@@ -40,11 +48,15 @@ def run(arguments: argparse.Namespace, folder: Path) -> Outcome:
 
 def done(outcome: Outcome) -> Row:
     """What was done to the agents, and what became of them."""
+    blows = outcome.casualties.blows
     return {
-        "agents killed": outcome.casualties.blows.get("agent", 0),
-        "workers killed": outcome.casualties.blows.get("worker", 0),
-        "agents stalled and replaced": outcome.casualties.blows.get("stall", 0),
-        "server killed": outcome.casualties.blows.get("server", 0),
+        "agents killed": blows["agent"],
+        "coordinators killed": blows["coordinator"],
+        "workers killed": blows["worker"],
+        "Ray actors killed": blows["actor"],
+        "Ray nodes killed": blows["node"],
+        "agents stalled and replaced": blows["stall"],
+        "server killed": blows["server"],
         "agents refused, since replaced": outcome.casualties.fenced,
         "agents that gave up and came again": outcome.casualties.gave_up,
         "agents that ended otherwise": len(outcome.casualties.died),
@@ -72,11 +84,14 @@ def measure(arguments: argparse.Namespace, folder: Path) -> Page:
     torch.set_num_threads(1)
     outcome = run(arguments, folder)
     place = "a local folder" if arguments.on == "folder" else "S3 (SeaweedFS on loopback)"
+    jobs = "three nodes of Ray on loopback" if arguments.ray else "their processes"
     return Page(
         title=f"{arguments.agents} agents killed at random for {arguments.minutes:g} minutes",
-        conditions={**conditions, "store": place},
+        conditions={**conditions, "store": place, "jobs": jobs},
         tables={"What was done": [done(outcome)], "What became of the system": [left(outcome)]},
         notes=[
+            "The coordinator grows two of the tasks at once with two workers; every other task has an agent "
+            "of its own. An agent gives up when its storage or its cluster does not answer.",
             "A stalled agent is refused when it goes on, or, when it had not claimed its task yet, takes it "
             "from the one that came after it. Zombie commits: under another claim than the newest at their "
             "place in the log. Predictions are compared bit for bit.",
@@ -91,8 +106,11 @@ def main(given: list[str] | None = None) -> None:
     reader.add_argument("--minutes", type=float, default=10, help="for which agents are killed")
     reader.add_argument("--agents", type=int, default=8, help="one per task")
     reader.add_argument("--on", choices=("folder", "s3"), default="folder", help="where the store is")
+    reader.add_argument("--ray", action="store_true", help="with a Ray cluster, which is hit too")
     reader.add_argument("--folder", type=Path, help="where to write; default: the system's temporary folder")
     arguments = reader.parse_args(given)
+    if arguments.ray and find_spec("ray") is None:
+        reader.error("--ray needs Ray, which is not installed; run: pip install 'taskgrove[ray]'")
     with TemporaryDirectory(prefix="taskgrove-", dir=arguments.folder) as folder:
         page = measure(arguments, Path(folder))
     save(page, arguments.out)

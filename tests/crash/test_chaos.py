@@ -1,4 +1,4 @@
-"""Agents, their workers and their server die at random: the experiment completes and nothing is lost."""
+"""Agents, their workers, cluster and server die at random: the experiment completes and nothing is lost."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from taskgrove.domain.records import Commit
 from taskgrove.experiment.api import open as open_grove
 from taskgrove.testing.scripts import Step, begin, claim, end
 from tests.crash.torture_agents import processes_with
-from tests.crash.torture_chaos import ChaosPlan, Outcome, chaos
+from tests.crash.torture_chaos import Outcome, chaos
+from tests.crash.torture_plan import ChaosPlan, Experiment, parties
 from tests.crash.torture_server import killable
 from tests.crash.torture_witness import Witness, changed, zombies
+from tests.unit.ray_cluster import needs_ray
 
 pytestmark = pytest.mark.usefixtures("threads")
 
@@ -33,6 +35,10 @@ def nothing_happened(outcome: Outcome) -> None:
     assert outcome.problems == ()
     assert outcome.orphans == ()
     assert outcome.publications > 0
+
+
+def hit(outcome: Outcome) -> set[str]:
+    return {kind for kind, count in outcome.casualties.blows.items() if count}
 
 
 def on_folder(folder: Path, plan: ChaosPlan) -> Outcome:
@@ -51,7 +57,7 @@ def on_s3(folder: Path, plan: ChaosPlan) -> Outcome:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_three_agents_are_killed_for_fifteen_seconds(tmp_path: Path) -> None:
-    outcome = on_folder(tmp_path, ChaosPlan(seconds=15, agents=3, every_s=1.5, iterations=6))
+    outcome = on_folder(tmp_path, ChaosPlan(seconds=15, agents=3, together=0, every_s=1.5, iterations=4))
     nothing_happened(outcome)
     assert sum(outcome.casualties.blows.values()) > 0
     grove, late = open_grove(tmp_path / "store", writable=False), Witness(str(tmp_path / "store"))
@@ -82,12 +88,23 @@ def test_a_process_is_recognised_by_its_cache(tmp_path: Path) -> None:
         process.kill()
 
 
+def test_every_task_has_one_agent_wherever_its_jobs_run(tmp_path: Path) -> None:
+    tasks = [f"task-{number}" for number in range(8)]
+    Experiment(tmp_path, tasks).ask(1)
+    for plan in (ChaosPlan(seconds=1, agents=8, ray=ray) for ray in (False, True)):
+        found = [*parties(tasks, plan)]
+        assert [task for group, _ in found for task in group] == tasks
+        assert [len(group) for group, _ in found] == [1] * 6 + [2]
+        assert sum(place.executor == "ray" for _, place in found) == 3 * plan.ray
+        assert all(Experiment(tmp_path, tasks).path(place).exists() for _, place in found)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_eight_agents_are_killed_for_a_minute(tmp_path: Path) -> None:
     outcome = on_folder(tmp_path, ChaosPlan(seconds=60, agents=8))
     nothing_happened(outcome)
-    assert {"agent", "worker", "stall"} <= {kind for kind, count in outcome.casualties.blows.items() if count}
+    assert {"agent", "coordinator", "worker", "stall"} <= hit(outcome)
 
 
 @pytest.mark.slow
@@ -96,3 +113,13 @@ def test_eight_agents_and_their_server_are_killed_for_a_minute(tmp_path: Path) -
     outcome = on_s3(tmp_path, ChaosPlan(seconds=60, agents=8))
     nothing_happened(outcome)
     assert outcome.casualties.blows["server"] > 1
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_everything_is_killed_for_a_minute(tmp_path: Path) -> None:
+    outcome = on_s3(tmp_path, ChaosPlan(seconds=60, agents=8, ray=True))
+    nothing_happened(outcome)
+    kinds = {"agent", "coordinator", "worker", "stall", "server", "actor", "node"}
+    assert hit(outcome) == kinds

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,9 +15,11 @@ from taskgrove.store.store import Store
 from taskgrove.store.upkeep.check import check
 from taskgrove.store.upkeep.collect import collect
 from taskgrove.store.upkeep.retention import Retention
-from taskgrove.testing.scripts import add_root, add_task, play, start
+from taskgrove.testing.scripts import add_root, add_task, play
+from taskgrove.testing.scripts import start as start_experiment
 from tests.crash.torture_server import KillableServer
-from tests.crash.torture_writer import COLLECTS, acked_in, backend_of, digest_of
+from tests.crash.torture_writer import COLLECTS, acked_in, backend_of, digest_of, main
+from tests.forked import kill, start
 
 _LOOK_S = 0.002
 _ENDLESS = 10**9
@@ -98,8 +98,7 @@ class Slot:
     def __init__(
         self, place: str, name: str, folder: Path, *, collects: bool, longest_s: float, random: Random
     ) -> None:
-        words = (COLLECTS,) if collects else ()
-        self._command = [sys.executable, "-m", "tests.crash.torture_writer", place, name, str(folder), *words]
+        self._words = (place, name, str(folder), *((COLLECTS,) if collects else ()))
         self._longest_s = longest_s
         self._said = folder / f"{name}.said"
         self._noted = folder / f"{name}.acked"
@@ -108,10 +107,8 @@ class Slot:
         self._start()
 
     def _start(self) -> None:
-        with self._said.open("wb") as said:
-            self._process = subprocess.Popen(
-                self._command, stdout=said, stderr=said, stdin=subprocess.DEVNULL
-            )
+        self._said.unlink(missing_ok=True)
+        self._process = start(main, *self._words, out=self._said)
         self._size = self._noted_bytes()
         self._unprepared = self._random.random() < _UNPREPARED
         self._ends: float | None = None
@@ -119,7 +116,7 @@ class Slot:
     def turn(self) -> bool:
         """Kill the process and start the next one if its time has come; True if it has."""
         now = time.monotonic()
-        if self._process.poll() is not None:
+        if not self._process.is_alive():
             self.died.append(self._said.read_text(encoding="utf-8"))
             self._start()
         if self._ends is None:
@@ -134,8 +131,7 @@ class Slot:
 
     def kill(self) -> None:
         """End the process as `kill -9` does."""
-        self._process.kill()
-        self._process.wait()
+        kill(self._process)
 
     def _noted_bytes(self) -> int:
         return self._noted.stat().st_size if self._noted.exists() else 0
@@ -153,7 +149,7 @@ def torture(place: str, folder: Path, plan: Plan, server: KillableServer | None 
     names = [f"writer-{number}" for number in range(plan.writers)]
     root, _ = add_root()
     tasks = [add_task(name, f"data of {name}".encode()) for name in names]
-    play(Store.create(backend_of(place)), [root, *tasks, start(names, _ENDLESS)])
+    play(Store.create(backend_of(place)), [root, *tasks, start_experiment(names, _ENDLESS)])
     began = time.monotonic()
     with _slots(place, names, folder, plan) as slots:
         _kill(slots, plan, server)

@@ -1,4 +1,4 @@
-"""Agents of one experiment, one per task, that are killed, stalled and replaced while they grow a system."""
+"""Agents of one experiment that are killed, stalled and replaced while they grow a system."""
 
 from __future__ import annotations
 
@@ -8,67 +8,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.crash.test_kill import write_task
 from tests.crash.test_workers import workers_of
-from tests.crash.torture_server import KillableServer
+from tests.crash.torture_plan import Experiment, Place
 
-NAME = "chaos"
-_EXPERIMENT = """
-name = "{name}"
-seed = 7
-schedule = "free"
-device = "cpu"
-executor = "{executor}"
-workers = 1
-root.member = "vit-tiny-test"
-agent = {{ method = "mu2net_plus", iterations = {iterations}, generations = 1, children = 2 }}
-score.scale = 0.9
-train = {{ cycles = 1, batch_size = 32, precision = "fp32", threads = 1 }}
-"""
-_TASK = """[[tasks]]
-name = "{task}"
-source = "npz:{folder}/{task}.npz"
-"""
 _ENVIRONMENT, _REFUSED = 3, 4
 """Exit codes: of an agent whose storage is in trouble, and of one that has lost its claim."""
 _LONGEST_ABSENCE_S = 1.0
 _LONGEST_STALL_S = 6.0
-_WITHOUT_SERVER_S = 1.0
 _FENCED = "it was started again elsewhere"
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """The experiment that all agents carry out, as files; where jobs run differs from agent to agent.
-
-    Attributes:
-        folder: For the files.
-        tasks: Whose agents take part.
-    """
-
-    folder: Path
-    tasks: Sequence[str]
-
-    def write_tasks(self) -> None:
-        """Write the data of the tasks."""
-        for number, task in enumerate(self.tasks):
-            write_task(self.folder / f"{task}.npz", number)
-
-    def ask(self, iterations: int) -> None:
-        """Ask for so many iterations of each task."""
-        tasks = "".join(_TASK.format(task=task, folder=self.folder) for task in self.tasks)
-        for executor in ("inline", "processes"):
-            head = _EXPERIMENT.format(name=NAME, executor=executor, iterations=iterations)
-            self.path(executor).write_text(head + tasks, encoding="utf-8")
-
-    def path(self, executor: str) -> Path:
-        """The file for agents whose jobs run like this."""
-        return self.folder / f"{executor}.toml"
 
 
 @dataclass(slots=True)
@@ -79,7 +31,7 @@ class Casualties:
         blows: Kills and stalls, by kind.
         fenced: Agents that were refused since another had claimed their task: those that were stalled and
             replaced, and those that had replaced an agent that was stalled before it had a claim.
-        gave_up: Agents that ended since the storage did not answer.
+        gave_up: Agents that ended since the storage or the cluster did not answer.
         died: What agents said that ended in any other way; none should.
     """
 
@@ -97,29 +49,40 @@ class _Stalled:
 
 
 class Slot:
-    """The agent of one task: one process after the other, at times two at once.
+    """The agent of some tasks: one process after the other, at times two at once.
 
     Args:
         store: Where the system is.
-        task: That the agent grows.
-        experiment: The file.
-        folder: For what the processes say.
-        cache: Of this machine; also what the processes are recognised by.
+        tasks: That the agent grows, all at the same time.
+        place: Where its jobs run.
+        experiment: That it carries out; what the processes say goes into its folder.
+        environment: Of the processes, besides that of this one.
         casualties: Where it counts.
     """
 
     def __init__(
-        self, store: str, task: str, experiment: Path, folder: Path, cache: Path, casualties: Casualties
+        self,
+        store: str,
+        tasks: Sequence[str],
+        place: Place,
+        experiment: Experiment,
+        environment: Mapping[str, str],
+        casualties: Casualties,
     ) -> None:
         self._command = [
             *(sys.executable, "-m", "taskgrove", "agent", store),
-            *("--experiment", str(experiment), "--task", task),
+            *("--experiment", str(experiment.path(place))),
+            *(word for task in tasks for word in ("--task", task)),
         ]
-        self._folder, self._task = folder, task
-        self._env = {**os.environ, "TASKGROVE_CACHE": str(cache)}
+        self.blows = {"stall", "coordinator" if len(tasks) > 1 else "agent"}
+        """What can be done to it."""
+        if place.executor == "processes":
+            self.blows.add("worker")
+        self._folder, self._name = experiment.folder, "-".join(tasks)
+        self._env = {**os.environ, **environment}
         self._casualties = casualties
         self._process: subprocess.Popen[bytes] | None = None
-        self._said = folder / f"{task}-0.txt"
+        self._said = self._folder / f"{self._name}-0.txt"
         self._starts, self._due = 0, 0.0
         self._stalled: list[_Stalled] = []
         self.finished = False
@@ -185,7 +148,7 @@ class Slot:
 
     def _start(self) -> None:
         self._starts += 1
-        self._said = self._folder / f"{self._task}-{self._starts}.txt"
+        self._said = self._folder / f"{self._name}-{self._starts}.txt"
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
                 self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=said, stderr=said
@@ -210,25 +173,6 @@ class Slot:
             self._casualties.fenced += 1
         elif process.returncode != 0:
             self._casualties.died.append(f"{process.returncode}: {text}")
-
-
-BLOWS = {"agent": Slot.kill, "worker": Slot.kill_worker, "stall": Slot.stall}
-"""What can be done to an agent; False when it cannot be done to this one now."""
-
-
-def strike(kind: str, slots: Sequence[Slot], random: Random, casualties: Casualties) -> bool:
-    """Do something bad to one of the agents; False when it could be done to none."""
-    struck = any(BLOWS[kind](slot, random) for slot in random.sample(slots, len(slots)))
-    casualties.blows[kind] += struck
-    return struck
-
-
-def strike_server(server: KillableServer, casualties: Casualties) -> None:
-    """Kill the server that all rely on, and start it again a little later."""
-    server.kill()
-    time.sleep(_WITHOUT_SERVER_S)
-    server.restart()
-    casualties.blows["server"] += 1
 
 
 def processes_with(mark: str) -> list[str]:

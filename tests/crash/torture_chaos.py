@@ -1,14 +1,13 @@
-"""Chaos: agents, their workers and their server die at random; the experiment completes all the same."""
+"""Chaos: agents, their workers, cluster and server die at random; the experiment completes all the same."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from random import Random
 
 from taskgrove.coordinator.metrics import TEST
 from taskgrove.domain.ids import TaskName
@@ -18,46 +17,15 @@ from taskgrove.experiment.decode import read_experiment
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.places import check_store
 from taskgrove.store.presence import present
-from tests.crash.torture_agents import (
-    BLOWS,
-    NAME,
-    Casualties,
-    Experiment,
-    Slot,
-    processes_with,
-    strike,
-    strike_server,
-)
+from tests.crash.torture_agents import Casualties, Slot, processes_with
+from tests.crash.torture_cluster import KillableCluster, killable_cluster
+from tests.crash.torture_fate import Fate
+from tests.crash.torture_plan import INLINE, NAME, ChaosPlan, Experiment, parties
 from tests.crash.torture_server import KillableServer
 from tests.crash.torture_witness import Publication, Witness, changed, content, zombies
 
 _LOOK_S = 0.05
 _ENDS_WITHIN_S = 10.0
-_UNAIMED = 0.01
-"""Chance, at every look, that an agent that still starts may be hit, too."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChaosPlan:
-    """What is done to the agents.
-
-    Attributes:
-        seconds: For which agents are killed; then they may complete the experiment.
-        agents: One per task.
-        every_s: Mean time from one blow to the next.
-        server_every_s: The same, of the server.
-        iterations: Of each task, asked for at first, and again whenever all have got there too soon.
-        completes_s: How long the experiment may take to complete afterwards.
-        seed: Of all draws.
-    """
-
-    seconds: float
-    agents: int
-    every_s: float = 2.0
-    server_every_s: float = 20.0
-    iterations: int = 10
-    completes_s: float = 300.0
-    seed: int = 2026
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,29 +73,37 @@ def chaos(store: str, folder: Path, plan: ChaosPlan, server: KillableServer | No
     experiment = Experiment(folder, [f"task-{number}" for number in range(plan.agents)])
     experiment.write_tasks()
     experiment.ask(plan.iterations)
-    open_or_create(store, read_experiment(experiment.path("inline")).root)
-    witness, casualties = Witness(store), Casualties()
-    began = time.monotonic()
-    with _slots(store, experiment, casualties) as slots:
-        iterations = _grow(slots, plan, experiment, witness, casualties, _Fate(plan, server))
-        seconds = time.monotonic() - began
+    open_or_create(store, read_experiment(experiment.path(INLINE)).root)
+    witness, casualties, cache = Witness(store), Casualties(), folder / "cache"
+    with _cluster(plan, folder, cache) as cluster:
+        began = time.monotonic()
+        with _slots(store, experiment, plan, cache, casualties, cluster) as slots:
+            _begin(slots, plan, witness)
+            fate = Fate(plan, slots, casualties, server, cluster)
+            iterations = _grow(slots, plan, experiment, witness, fate)
+            seconds = time.monotonic() - began
     witness.look()
-    return judge(store, folder, experiment.tasks, iterations, witness, casualties, seconds)
+    orphans = _left(str(cache), cluster)
+    return judge(store, experiment.tasks, iterations, witness, casualties, seconds, orphans)
+
+
+def _cluster(plan: ChaosPlan, folder: Path, cache: Path) -> AbstractContextManager[KillableCluster | None]:
+    return killable_cluster(folder, cache, plan.seed) if plan.ray else nullcontext()
 
 
 @contextmanager
-def _slots(store: str, experiment: Experiment, casualties: Casualties) -> Iterator[list[Slot]]:
-    cache = experiment.folder / "cache"
+def _slots(
+    store: str,
+    experiment: Experiment,
+    plan: ChaosPlan,
+    cache: Path,
+    casualties: Casualties,
+    cluster: KillableCluster | None,
+) -> Iterator[list[Slot]]:
+    environment = {**(cluster.environment if cluster else {}), "TASKGROVE_CACHE": str(cache)}
     slots = [
-        Slot(
-            store,
-            task,
-            experiment.path("inline" if number % 2 else "processes"),
-            experiment.folder,
-            cache,
-            casualties,
-        )
-        for number, task in enumerate(experiment.tasks)
+        Slot(store, tasks, place, experiment, environment, casualties)
+        for tasks, place in parties(experiment.tasks, plan)
     ]
     try:
         yield slots
@@ -136,47 +112,18 @@ def _slots(store: str, experiment: Experiment, casualties: Casualties) -> Iterat
             slot.close()
 
 
-class _Fate:
-    """When the next blows fall, and on whom.
-
-    Args:
-        plan: How often.
-        server: To be hit too; None where there is none.
-    """
-
-    def __init__(self, plan: ChaosPlan, server: KillableServer | None) -> None:
-        self._plan, self._server, self._random = plan, server, Random(plan.seed)
-        self._next = time.monotonic() + plan.every_s
-        self._kind = self._random.choice([*BLOWS])
-        self._next_server = time.monotonic() + plan.server_every_s / 2
-
-    def strike(self, slots: Sequence[Slot], working: Set[int], casualties: Casualties) -> None:
-        """Do what is due.
-
-        Args:
-            slots: Of all agents.
-            working: Ids of the agents that do not start any more.
-            casualties: Where it is counted.
-        """
-        now, draw = time.monotonic(), self._random.random
-        if now >= self._next:
-            # Starting takes agents most of their time here, so most blows spare those that still do.
-            aimed = [slot for slot in slots if slot.pid in working or draw() < _UNAIMED]
-            if strike(self._kind, aimed, self._random, casualties):
-                self._next = now + 2 * draw() * self._plan.every_s
-                self._kind = self._random.choice([*BLOWS])
-        if self._server is not None and now >= self._next_server:
-            strike_server(self._server, casualties)
-            self._next_server = now + (0.5 + draw()) * self._plan.server_every_s
+def _begin(slots: Sequence[Slot], plan: ChaosPlan, witness: Witness) -> None:
+    """Let all agents get to work, which takes long on few cores, before the first blow falls."""
+    end = time.monotonic() + plan.completes_s
+    while (now := time.monotonic()) < end and not all(s.finished or s.pid in witness.working for s in slots):
+        for slot in slots:
+            slot.tend(now, witness.working)
+        witness.look()
+        time.sleep(_LOOK_S)
 
 
 def _grow(
-    slots: Sequence[Slot],
-    plan: ChaosPlan,
-    experiment: Experiment,
-    witness: Witness,
-    casualties: Casualties,
-    fate: _Fate,
+    slots: Sequence[Slot], plan: ChaosPlan, experiment: Experiment, witness: Witness, fate: Fate
 ) -> int:
     """Let agents and blows go on until the time is over and the experiment complete; its iterations."""
     iterations, over = plan.iterations, time.monotonic() + plan.seconds
@@ -185,7 +132,7 @@ def _grow(
             slot.tend(now, witness.working)
         witness.look()
         if now < over:
-            fate.strike(slots, witness.working, casualties)
+            fate.strike(witness.working)
             if all(slot.finished for slot in slots):
                 iterations += plan.iterations
                 experiment.ask(iterations)
@@ -199,14 +146,14 @@ def _grow(
 
 def judge(
     store: str,
-    folder: Path,
     tasks: Sequence[str],
     iterations: int,
     witness: Witness,
     casualties: Casualties,
     seconds: float,
+    orphans: tuple[str, ...],
 ) -> Outcome:
-    """Compare the system with what was seen while it grew, and look for what is left of the agents."""
+    """Compare the system with what was seen while it grew."""
     grove = open_grove(store, writable=False)
     commits = list(grove.store.history())
     seen = zip_longest(witness.commits, map(content, commits))
@@ -220,7 +167,7 @@ def judge(
         zombies=tuple(commit.number for commit in zombies(commits)),
         incomplete=tuple(task for task in tasks if not _complete(grove, task, iterations)),
         problems=check_store(store).problems,
-        orphans=_left(str(folder / "cache")),
+        orphans=orphans,
         notes=len(present(grove.store.backend)),
     )
 
@@ -232,9 +179,11 @@ def _complete(grove: Grove, name: str, iterations: int) -> bool:
     return tested and view.progress[NAME].get(TaskName(name)) == iterations
 
 
-def _left(mark: str) -> tuple[str, ...]:
-    """Processes that are still there some time after all agents have ended."""
+def _left(mark: str, cluster: KillableCluster | None) -> tuple[str, ...]:
+    """Processes that are still there some time after all agents and the cluster have ended."""
     end = time.monotonic() + _ENDS_WITHIN_S
-    while (left := processes_with(mark)) and time.monotonic() < end:
+    while True:
+        left = (*processes_with(mark), *(cluster.processes() if cluster else ()))
+        if not left or time.monotonic() > end:
+            return left
         time.sleep(_LOOK_S)
-    return tuple(left)

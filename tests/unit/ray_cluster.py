@@ -7,7 +7,7 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 from typing import Any, final
@@ -31,7 +31,8 @@ class Nodes:
         from ray.cluster_utils import Cluster
 
         self._cluster: Any = Cluster()
-        self._raylets = [raylet_of(self._cluster.add_node(num_cpus=num)) for num in cpus]
+        self._cpus = cpus
+        self._raylets = [self._added(number) for number in range(len(cpus))]
 
     @property
     def address(self) -> str:
@@ -42,8 +43,13 @@ class Nodes:
         raylet = self._raylets[number]
         actors = actors_of(raylet)
         for pid in (*children_of(raylet), raylet):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, signal.SIGKILL)
         return actors
+
+    def replace(self, number: int) -> None:
+        """Add a node in the place of one that has been killed."""
+        self._raylets[number] = self._added(number)
 
     def actors(self) -> list[int]:
         """Ids of the processes that carry out calls, on all nodes."""
@@ -51,6 +57,9 @@ class Nodes:
 
     def shutdown(self) -> None:
         self._cluster.shutdown()
+
+    def _added(self, number: int) -> int:
+        return raylet_of(self._cluster.add_node(num_cpus=self._cpus[number]))
 
 
 @contextmanager

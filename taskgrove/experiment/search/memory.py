@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar, final
 
@@ -21,6 +21,7 @@ from taskgrove.domain.jobs import (
     EvaluateJob,
     JobFailed,
     Outcome,
+    ProbeJob,
     ProbeResult,
     Study,
     TrainJob,
@@ -111,6 +112,8 @@ class Memory:
             return result
 
     def _key(self, job: TrainJob | EvaluateJob | Study) -> str:
+        if isinstance(job, ProbeJob):  # where its models were chosen tells nothing of what they are
+            job = replace(job, at=-1)
         named = [self._device, type(job).__name__, asdict(job)]
         text = json.dumps(named, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
