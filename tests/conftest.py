@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -23,9 +25,39 @@ def machine_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """More threads only wait on images this small, in this process and in those that it starts."""
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """No test cuts the power; files are not forced to the disk, but must be open as if they were."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", os.fstat)
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and what they import never become garbage: do not look through them again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def threads() -> Iterator[None]:
     """Lets a test set the process's number of threads; afterwards it is what it was."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports draw nothing, for tests that do not look at pictures."""
+    for kind in ("png", "svg"):
+        monkeypatch.setattr(f"taskgrove.reports.report.{kind}", lambda *_, **__: b"picture")

@@ -119,10 +119,10 @@ class Iterations:
 
     def assess(self, task: TaskName) -> Course:
         """Record what the last task iteration has made of the task's model and of the system."""
-        view = self._store.view()
-        if any(t in self._agents and self._agents[t].changes_others for t in self._store.state.open):
+        state = self._store.state
+        if any(t in self._agents and self._agents[t].changes_others for t in state.open):
             return  # taken up first, since it changes what is to be tested
-        for changed in view.bests if self._agents[task].changes_others else (task,):
+        for changed in state.view.bests if self._agents[task].changes_others else (task,):
             yield from self._evaluate(changed)
         self._measure(task)
 

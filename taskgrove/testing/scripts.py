@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from taskgrove.domain.ids import AgentName, BlobId, CommitId, ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.jobs import JobFailed, TrainResult
@@ -20,6 +21,7 @@ from taskgrove.domain.records import (
     EndIteration,
     Evaluation,
     FinishChild,
+    FinishProbe,
     Model,
     Note,
     Operation,
@@ -35,6 +37,8 @@ from taskgrove.store.store import Store
 
 AGENT = AgentName("scripted")
 EXPERIMENT = "scripted"
+ALIKE: Mapping[str, float] = MappingProxyType({"body": 0.25})
+"""Conflicts of two models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,26 @@ def publish(
             iteration=iteration,
             models=tuple(models),
             replaces=names,
+        )
+    )
+
+
+def probe(own: Model, other: Model, conflicts: Mapping[str, float] = ALIKE, iteration: int = 0) -> Step:
+    """Two models are compared."""
+    assert own.task is not None
+    assert other.task is not None
+    return Step(
+        FinishProbe(
+            experiment=EXPERIMENT,
+            agent=AGENT,
+            task=own.task,
+            iteration=iteration,
+            models=(own.id, other.id),
+            other=other.task,
+            measure="rsa",
+            split="val",
+            num_samples=9,
+            conflicts={SlotName(slot): value for slot, value in conflicts.items()},
         )
     )
 

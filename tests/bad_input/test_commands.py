@@ -135,7 +135,7 @@ IMAGES = [
 ]
 
 
-@pytest.mark.usefixtures("place")
+@pytest.mark.usefixtures("place", "no_pictures")
 @pytest.mark.parametrize("case", UNKNOWN + VALUES + IMAGES, ids=lambda case: case.id)
 def test_what_does_not_fit_is_refused(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

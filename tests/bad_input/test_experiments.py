@@ -255,6 +255,7 @@ def test_an_experiment_goes_on_once_the_data_of_its_second_task_is_there(place: 
     assert done("check grown").endswith("sound.\n")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_report_that_cannot_be_written_loses_nothing(place: Path) -> None:
     (place / "x.toml").write_text(GOOD, encoding="utf-8")
     outcome = taskgrove(f"{RUN} --report good.npz")

@@ -157,6 +157,7 @@ def test_a_read_only_system_can_be_read(place: Path, command: str, monkeypatch: 
     done(command)
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     ("command", "names", "advice"),
     [

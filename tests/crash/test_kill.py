@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +17,9 @@ from taskgrove.experiment.api import open as open_grove
 from taskgrove.experiment.api import open_or_create
 from taskgrove.experiment.decode import read_experiment
 from taskgrove.experiment.places import check_store
+from tests.crash.worker import run
+from tests.forked import ended, kill, running
 
-KILLS = 20
 EXPERIMENT = """
 name = "crash"
 seed = 7
@@ -30,9 +27,9 @@ seed = 7
 member = "vit-tiny-test"
 [agent]
 method = "mu2net_plus"
-iterations = 3
+iterations = {iterations}
 generations = 2
-children = 4
+children = {children}
 [score]
 scale = 0.9
 [train]
@@ -49,6 +46,18 @@ source = "npz:{folder}/spots.npz"
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Of an experiment, and how often it is killed."""
+
+    iterations: int
+    children: int
+    kills: int
+
+
+SIZES = {"short": Size(iterations=2, children=2, kills=8), "long": Size(iterations=3, children=4, kills=20)}
+
+
 def write_task(path: Path, seed: int) -> None:
     """Noisy images of three classes, each brighter in another place."""
     rng = np.random.default_rng(seed)
@@ -59,68 +68,29 @@ def write_task(path: Path, seed: int) -> None:
     np.savez(path, x_train=images[:200], y_train=labels[:200], x_test=images[200:], y_test=labels[200:])
 
 
+@pytest.fixture(scope="module", params=[pytest.param("short"), pytest.param("long", marks=pytest.mark.slow)])
+def size(request: pytest.FixtureRequest) -> Size:
+    return SIZES[str(request.param)]
+
+
 @pytest.fixture(scope="module")
-def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def experiment(size: Size, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     write_task(folder / "bars.npz", 1)
     write_task(folder / "spots.npz", 2)
     path = folder / "crash.toml"
-    path.write_text(EXPERIMENT.format(folder=folder))
+    path.write_text(EXPERIMENT.format(folder=folder, iterations=size.iterations, children=size.children))
     return path
 
 
-class Worker:
-    """One process that runs the experiment when told to."""
-
-    def __init__(self, experiment: Path, store: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("worker.py")), str(experiment), str(store)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def begin(self) -> None:
-        """Let it run, once it has loaded."""
-        assert self._process.stdin is not None
-        assert self._line() == "ready"
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        assert self._line() == "begun"
-
-    def kill_after(self, records: int, store: Path, seconds: float) -> None:
-        """Kill it some time after it has written so many more records."""
-        target = num_records(store) + records
-        while num_records(store) < target and self._process.poll() is None:
-            time.sleep(0.002)
-        time.sleep(seconds)
-        assert self._process.poll() is None, "it ended before it could be killed"
-        self._process.send_signal(signal.SIGKILL)
-        self.close()
-
-    def finish(self) -> None:
-        """Let it run to its end."""
-        assert self._line() == "done"
-        assert self._process.wait() == 0
-        self.close()
-
-    def close(self) -> None:
-        """Free the process whatever it does."""
-        self._process.kill()
-        self._process.communicate()
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
-
-
-@contextmanager
-def worker(experiment: Path, store: Path) -> Iterator[Worker]:
-    made = Worker(experiment, store)
-    try:
-        yield made
-    finally:
-        made.close()
+def kill_after(process: ForkServerProcess, records: int, store: Path, seconds: float) -> None:
+    """Kill a process some time after it has written so many more records."""
+    target = num_records(store) + records
+    while num_records(store) < target and process.is_alive():
+        time.sleep(0.002)
+    time.sleep(seconds)
+    assert process.is_alive(), "it ended before it could be killed"
+    kill(process)
 
 
 def num_records(store: Path) -> int:
@@ -148,37 +118,45 @@ def sound(store: Path) -> bool:
         return True
 
 
-@pytest.mark.timeout(600)  # twenty processes that load torch, on whatever machine CI has
-def test_killed_at_random_moments_the_run_ends_with_the_same_system(experiment: Path, tmp_path: Path) -> None:
-    with worker(experiment, tmp_path / "whole") as whole:
-        whole.begin()
-        started = time.monotonic()
-        whole.finish()
-        each_s = (time.monotonic() - started) / num_records(tmp_path / "whole")
+@pytest.fixture(scope="module")
+def whole(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """A store of the run that nobody kills, and seconds per record."""
+    store = tmp_path_factory.mktemp("whole") / "grove"
+    started = time.monotonic()
+    with running(run, experiment, store) as process:
+        assert ended(process) == 0
+    return store, (time.monotonic() - started) / num_records(store)
+
+
+@pytest.mark.timeout(600)  # on whatever machine CI has
+def test_killed_at_random_moments_the_run_ends_with_the_same_system(
+    experiment: Path, size: Size, whole: tuple[Path, float], tmp_path: Path
+) -> None:
+    store, each_s = whole
     killed, rng, numbers = tmp_path / "killed", random.Random(2026), []
-    with ExitStack() as workers:
-        waiting = workers.enter_context(worker(experiment, killed))
-        for _ in range(KILLS):
-            current, waiting = waiting, workers.enter_context(worker(experiment, killed))
-            current.begin()
-            # What a restart repeats (imports aside: data, kernels) takes longer than a child, so a kill
-            # by the clock alone would never let the run get anywhere.
-            current.kill_after(rng.choice((0, 1, 1, 2)), killed, rng.uniform(0.0, 2 * each_s))
-            assert sound(killed)
-            numbers.append(num_records(killed))
-        waiting.begin()
-        waiting.finish()
+    for _ in range(size.kills):
+        with running(run, experiment, killed) as process:
+            # What a restart repeats (data, kernels) takes longer than a child, so a kill by the clock alone
+            # would never let the run get anywhere.
+            kill_after(process, rng.choice((0, 1, 1, 2)), killed, rng.uniform(0.0, 2 * each_s))
         assert sound(killed)
-    assert len(set(numbers)) >= KILLS // 2, f"the kills hit too few places: {numbers}"
-    assert contents(killed) == contents(tmp_path / "whole")
+        numbers.append(num_records(killed))
+    with running(run, experiment, killed) as process:
+        assert ended(process) == 0
+    assert sound(killed)
+    assert len(set(numbers)) >= size.kills // 2, f"the kills hit too few places: {numbers}"
+    assert contents(killed) == contents(store)
 
 
-def test_the_run_is_the_same_twice_and_another_with_another_seed(experiment: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("threads")
+def test_the_run_is_the_same_in_another_process_and_another_with_another_seed(
+    experiment: Path, whole: tuple[Path, float], tmp_path: Path
+) -> None:
     spec = read_experiment(experiment)
-    for name, seed in (("one", 7), ("two", 7), ("other", 8)):
+    for name, seed in (("same", 7), ("other", 8)):
         open_or_create(tmp_path / name, spec.root).run(replace(spec, seed=seed))
-    one, two, other = (contents(tmp_path / name) for name in ("one", "two", "other"))
-    assert one == two
+    one, same, other = map(contents, (whole[0], tmp_path / "same", tmp_path / "other"))
+    assert one == same
     models = [
         {c.model.id for _, _, c in log if isinstance(c, FinishChild) and c.model} for log in (one, other)
     ]

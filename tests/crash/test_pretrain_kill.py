@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 
 from taskgrove.experiment.pretraining.pretrain import pretrain
 from taskgrove.experiment.pretraining.spec import read_recipe
+from tests.forked import program, running
 
 RECIPE = """
 member = "vit-tiny-test"
 resolution = 8
-steps = 200
+steps = {steps}
 batch_size = 32
 report_every = 50
 checkpoint_every = 5
 precision = "fp32"
 threads = 1
-tasks = [
-  { name = "digits", source = "glyphs:digits?per_class=3&size=12" },
-  { name = "greek", source = "glyphs:greek?per_class=3&size=12" },
-]
+[[tasks]]
+name = "digits"
+source = "glyphs:digits?per_class=3&size=12"
+[[tasks]]
+name = "greek"
+source = "glyphs:greek?per_class=3&size=12"
 """
 ENDS = (".safetensors", ".json", ".png")
 
@@ -43,18 +45,19 @@ def kill(folder: Path, name: str, delay_s: float) -> None:
     """Begin or continue by the command, and kill it some time after the first checkpoint that it writes."""
     checkpoint = folder / f"{name}.safetensors.checkpoint"
     before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-    program = (sys.executable, "-c", "from taskgrove.cli.main import main; main()", "pretrain")
-    arguments = (str(folder / "recipe.toml"), "--out", str(folder / f"{name}.safetensors"))
-    with subprocess.Popen((*program, *arguments), stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns > before):
+    words = ("pretrain", str(folder / "recipe.toml"), "--out", str(folder / f"{name}.safetensors"))
+    with running(program, *words, out=folder / "said.txt") as process:
+        while process.is_alive() and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns > before):
             time.sleep(0.002)
         time.sleep(delay_s)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, "it ended before it could be killed"
 
 
-def test_a_killed_pretraining_ends_with_the_bytes_of_one_never_killed(tmp_path: Path) -> None:
-    (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+@pytest.mark.parametrize("steps", [100, pytest.param(200, marks=pytest.mark.slow)])
+def test_a_killed_pretraining_ends_with_the_bytes_of_one_never_killed(tmp_path: Path, steps: int) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(steps=steps), encoding="utf-8")
     for _ in range(2):
         kill(tmp_path, "killed", random.uniform(0, 0.1))
     assert not (tmp_path / "killed.safetensors").exists()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -24,6 +22,7 @@ from taskgrove.tasks.base import RawData
 from taskgrove.tasks.load import load_raw
 from tests.conformance.servers import seaweedfs
 from tests.crash.test_kill import write_task
+from tests.forked import ended, program, start
 
 EXPERIMENT = """
 name = "two-machines"
@@ -36,7 +35,6 @@ score.scale = 0.9
 train = { cycles = 1, batch_size = 16, precision = "fp32", threads = 1 }
 """
 TASKS = ("bars", "spots")
-ENDS_WITHIN_S = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +47,13 @@ class Machine:
 
     folder: Path
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str) -> ForkServerProcess:
         self.folder.mkdir(exist_ok=True)
-        with (self.folder / "said.txt").open("wb") as said:
-            return subprocess.Popen(
-                [sys.executable, "-m", "taskgrove", *words],
-                env={**os.environ, "TASKGROVE_CACHE": str(self.folder / "cache")},
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-            )
+        environment = {"TASKGROVE_CACHE": str(self.folder / "cache")}
+        return start(program, *words, out=self.folder / "said.txt", environment=environment)
 
-    def end(self, process: subprocess.Popen[bytes]) -> None:
-        try:
-            assert process.wait(ENDS_WITHIN_S) == 0, (self.folder / "said.txt").read_text()
-        finally:
-            process.kill()
-            process.wait()
+    def end(self, process: ForkServerProcess) -> None:
+        assert ended(process) == 0, (self.folder / "said.txt").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +112,7 @@ def claimed(place: str) -> Mapping[str, str]:
     return {task: claim.holder for task, claim in open_store(place).state.claims.items()}
 
 
-@pytest.mark.timeout(600)  # three processes that load torch, on whatever machine CI has
+@pytest.mark.timeout(600)  # on whatever machine CI has
 def test_two_machines_on_one_folder_grow_what_one_process_grows(
     experiment: Path, by_one: Mapping[str, Any], tmp_path: Path
 ) -> None:

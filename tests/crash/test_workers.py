@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +20,8 @@ from taskgrove.experiment.decode import read_experiment
 from taskgrove.experiment.grove import Grove
 from taskgrove.trainer.base import Tick
 from tests.crash.test_kill import num_records, sound, write_task
+from tests.crash.worker import run
+from tests.forked import kill, running
 from tests.unit.test_processes import gone
 
 EXPERIMENT = """
@@ -103,17 +104,13 @@ def test_workers_that_are_killed_change_nothing(experiment: Path, undisturbed: E
 
 def kill_midway(experiment: Path, store: Path) -> list[int]:
     """Begin the run in another process and kill that once a generation is recorded; gives its workers."""
-    command = [sys.executable, str(Path(__file__).with_name("worker.py")), str(experiment), str(store)]
-    pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
-    with subprocess.Popen(command, stdin=pipe, stdout=quiet, text=True) as process:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        while num_records(store) < RECORDS and process.poll() is None:
+    with running(run, experiment, store) as process:
+        while num_records(store) < RECORDS and process.is_alive():
             time.sleep(0.002)
+        assert process.pid is not None
         workers = workers_of(process.pid)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+        kill(process)
+        assert process.exitcode == -signal.SIGKILL, "it ended before it could be killed"
     return workers
 
 

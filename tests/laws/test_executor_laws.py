@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from taskgrove.agents.generations import AbstractGenerational
@@ -24,6 +24,7 @@ from taskgrove.testing.executors import OutOfOrder
 from taskgrove.testing.layouts import TINY, TRAIN, tiny_store
 from taskgrove.testing.runs import A, B, grow, run_of
 from taskgrove.trainer.base import Tick
+from tests.laws.examples import examples
 from tests.laws.runs import EXPERIMENT, assert_same, bright_or_dark, ends, grown, in_rounds
 
 CHILDREN = 4
@@ -55,7 +56,7 @@ def system(view: SystemView) -> SystemView:
 
 
 @pytest.mark.parametrize("case", METHODS)
-@settings(max_examples=6, deadline=None)
+@examples(3)
 @given(seed=st.integers(0, 2**63 - 1), order=st.integers(0, 2**63 - 1))
 def test_outcomes_may_be_told_in_any_order(case: str, seed: int, order: int) -> None:
     method, options = METHODS[case]
@@ -90,22 +91,12 @@ def test_two_workers_grow_the_system_that_one_process_grows(spec: ExperimentSpec
     assert sorted(heard, key=repr) == sorted(told, key=repr)
 
 
+@pytest.mark.parametrize("workers", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4))])
 @pytest.mark.usefixtures("threads")
-def test_rounds_of_one_and_two_workers_are_those_of_this_process(
-    spec: ExperimentSpec, tmp_path: Path
-) -> None:
-    rounds = in_rounds(spec)
-    inline = grown(rounds, tmp_path / "inline", "inline")
-    for workers in (1, 2):
-        assert_same(grown(rounds, tmp_path / str(workers), "processes", workers), inline)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("threads")
-def test_rounds_of_four_workers_are_those_of_this_process(
-    spec: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_rounds_of_workers_are_those_of_this_process(
+    spec: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 4)  # on fewer they are slow, and refused
     rounds = in_rounds(spec)
     inline = grown(rounds, tmp_path / "inline", "inline")
-    assert_same(grown(rounds, tmp_path / "processes", "processes", 4), inline)
+    assert_same(grown(rounds, tmp_path / "processes", "processes", workers), inline)

@@ -93,7 +93,10 @@ def step_of(state: State, action: Action, child: int) -> Step:
             steps = [bred(model, each, iteration, child, pick) for each in (name, other)]
             blobs = tuple(blob for step, _ in steps for blob in step.blobs)
             present = {str(each): view.bests.get(each) for each in (name, other)}
-            return replace(publish([made for _, made in steps], present, task, iteration), blobs=blobs)
+            made = [model for _, model in steps]
+            if pick % 2 and view.populations.get(name):  # an accepted child, with another task's new model
+                made[0] = view.models[view.populations[name][-1]]
+            return replace(publish(made, present, task, iteration), blobs=blobs)
         case "end":
             candidates = [*view.populations.get(name, ()), view.bests.get(name)]
             return end(task, candidates[pick % len(candidates)], iteration)

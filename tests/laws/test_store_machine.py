@@ -306,6 +306,6 @@ class ManyAgents(Agents):
 
 
 TestFewSteps = Agents.TestCase
-TestFewSteps.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestFewSteps.settings = settings(max_examples=10, stateful_step_count=30, deadline=None)
 TestTenThousandSteps = pytest.mark.slow(pytest.mark.timeout(3600)(ManyAgents.TestCase))
 TestTenThousandSteps.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,32 +23,21 @@ from taskgrove.experiment.job_messages import decode, encode
 from taskgrove.experiment.spec import TrainSpec
 from taskgrove.experiment.torchrun import Rank, rank_of_process
 from taskgrove.trainer.distributed import ALONE, Team
+from tests.forked import ended, ranks, start
+from tests.unit import together, together_ends
 from tests.unit.together import ALL, CHILDREN, CONFIG, SPEC, job, trained, work_of
 from tests.unit.together_ends import SCENES
 
-ROOT = Path(__file__).parents[2]
 ATOL = 2e-5
 """See `test_large.ATOL`: two processes add the same numbers in another order."""
-
-
-def started(stack: ExitStack, *arguments: str) -> subprocess.Popen[str]:
-    """A Python process that does not outlive a block."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", *arguments]
-    process = stack.enter_context(subprocess.Popen(command, cwd=ROOT, env=environment, text=True))
-    stack.callback(process.kill)
-    return process
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes have found, in teams that end well and in others."""
     folder = tmp_path_factory.mktemp("teams")
-    torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
-    with ExitStack() as stack:
-        well = started(stack, *torchrun, "tests.unit.together", str(folder))
-        badly = started(stack, "tests.unit.together_ends", str(folder))
-        assert [well.wait(100), badly.wait(100)] == [0, 0]
+    processes = [*ranks(2, together.main, folder, said=folder), start(together_ends.main, folder)]
+    assert [ended(process) for process in processes] == [0, 0, 0]
     return folder
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from taskgrove.domain.errors import BadValueError, StoreCorruptError, StoreError, StoreFormatError
 from taskgrove.domain.hparams import HparamValue
-from taskgrove.domain.ids import CommitId
+from taskgrove.domain.ids import CommitId, TaskName
 from taskgrove.domain.records import AddRoot, Commit, FinishChild, Model, Operation
 from taskgrove.store.codec import KINDS, decode, encode
 from taskgrove.store.keys import blob_id
@@ -25,6 +25,7 @@ from taskgrove.testing.scripts import (
     condemn,
     life,
     note,
+    probe,
     publish,
     retire,
     tag,
@@ -61,6 +62,7 @@ def test_every_kind_of_operation_comes_back_as_it_was() -> None:
         note("hm"),
         retire("a"),
         begin_round("ab"),
+        probe(replace(ROOT, task=TaskName("a")), replace(ROOT, task=TaskName("b"))),
     ]
     steps = [*life(), *rest, note("hm", "a"), condemn([(blob_id(b"1"), 0)], 4)]
     operations = [step.operation for step in steps]

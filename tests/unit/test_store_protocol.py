@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,7 @@ from taskgrove.store.store import Store
 from taskgrove.store.upkeep.check import check
 from taskgrove.testing.faults import Fault, FaultyBackend, Killed, Plan, always, at, at_random
 from taskgrove.testing.scripts import add_root, add_task, life, play, start
+from tests import forked
 
 KINDS = ["memory", "local"]
 
@@ -224,12 +224,8 @@ def create_many(folder: Path, writer: int) -> None:
 
 
 def test_of_racing_processes_exactly_one_creates_each_object(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=create_many, args=(tmp_path, writer)) for writer in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    processes = [forked.start(create_many, tmp_path, writer) for writer in range(3)]
+    assert [forked.ended(process) for process in processes] == [0, 0, 0]
     backend = LocalBackend(tmp_path)
     wins = [(backend.get(f"wins/{writer}") or b"").decode().split(",") for writer in range(3)]
     assert Counter(k for won in wins for k in won if k) == {str(k): 1 for k in range(100)}

@@ -1,14 +1,10 @@
 """What one of two processes does in the tests of teams: trains children together, and fails together.
 
-    python -m torch.distributed.run --nproc-per-node 2 -m tests.unit.together FOLDER
-
 Each writes what it found into `FOLDER/<rank>.pt`; the leading one `FOLDER/outcomes.json`, too.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -164,6 +160,7 @@ def led(team: Team) -> dict[str, object]:
 
 def main(folder: Path) -> None:
     """Train and play in a team; write what came of it."""
+    torch.set_num_threads(1)
     with teamed([SPEC]) as team:
         done = {name: trained(child, team) for name, child in CHILDREN.items()}
         if team.leads:
@@ -171,8 +168,3 @@ def main(folder: Path) -> None:
         else:
             follow(team, lambda job: play(team, job))
     torch.save({name: asdict(trajectory) for name, trajectory in done.items()}, folder / f"{team.rank}.pt")
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    main(Path(sys.argv[1]))

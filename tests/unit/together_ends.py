@@ -1,14 +1,10 @@
-"""How teams end badly: two processes play each scene, forked from this one, and write what they raise.
-
-python -m tests.unit.together_ends FOLDER
-"""
+"""How teams end badly: two processes play each scene, forked from this one, and write what they raise."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -96,7 +92,8 @@ def stage(scene: Callable[[int], None], folder: Path) -> None:
     os.waitpid(actors[1 - speaker], 0)
 
 
-if __name__ == "__main__":
+def main(folder: Path) -> None:
+    """Play all scenes."""
     torch.set_num_threads(1)
     for each in SCENES:
-        stage(each, Path(sys.argv[1]))
+        stage(each, folder)
