@@ -60,7 +60,7 @@ def propose(
 
     sampler = optuna.samplers.TPESampler(n_startup_trials=startup, seed=seed)
     distributions = {choice.name: _distribution(choice) for choice in choices}
-    with _quietly():
+    with quietly():
         study = optuna.create_study(direction="maximize", sampler=sampler)
         study.add_trials([_frozen(trial, choices) for trial in trials])
         positions = study.ask(distributions).params
@@ -85,7 +85,7 @@ def _frozen(trial: Trial, choices: Sequence[Choice]) -> FrozenTrial:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without Optuna's messages about studies that live for an instant."""
     import optuna
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from taskgrove.agents.tpe import quietly
 from taskgrove.domain.errors import MissingExtraError
 from taskgrove.domain.seeds import derive
 from taskgrove.experiment.search.sequences import Axis, Point, grid_of
@@ -57,7 +57,7 @@ class Proposals:
     def __init__(self, folder: Path, name: str, search: SearchSpec, axes: Sequence[Axis]) -> None:
         self._search = search
         self._distributions = {axis.name: _distribution(axis) for axis in axes}
-        with _quietly():
+        with quietly():
             self._study = _opened(folder / STUDY, name)
 
     def trials(self) -> dict[int, Point]:
@@ -71,7 +71,7 @@ class Proposals:
     def ask(self) -> tuple[int, Point]:
         """The number and the point of another trial."""
         trials = self._study.trials
-        with _quietly():
+        with quietly():
             asked = self._grid_point(len(trials)) if self._search.sampler == GRID else self._sampled(trials)
             # In one record, so that a trial is in the study with all its parameters or not at all.
             self._study.add_trial(asked)
@@ -84,7 +84,7 @@ class Proposals:
         found = self._study.trials[number]
         if found.state is not TrialState.RUNNING:
             return
-        with _quietly():
+        with quietly():
             trial = Trial(self._study, found._trial_id)
             if self._search.max_params and CONSTRAINT not in trial.constraints:
                 trial.set_constraint(CONSTRAINT, float(num_params - self._search.max_params))
@@ -160,16 +160,3 @@ def _sampler(search: SearchSpec, seed: int) -> BaseSampler:
     if search.sampler == GP:
         return samplers.GPSampler(n_startup_trials=search.population, seed=seed)
     return samplers.RandomSampler(seed=seed)
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without Optuna's messages about what is shown elsewhere."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

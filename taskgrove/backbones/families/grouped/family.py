@@ -8,21 +8,19 @@ channels of the layer.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple, final
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional
 
-from taskgrove.backbones.base import AbstractFamily, Layer, Tensors
-from taskgrove.backbones.dense import dense, initialise, resample
+from taskgrove.backbones.base import Layer, Tensors
+from taskgrove.backbones.dense import dense
 from taskgrove.backbones.families.grouped.layout import KERNEL, LAYOUTS, GroupedLayout, layout_of, space_of
-from taskgrove.backbones.stacks import no_format, no_weights
+from taskgrove.backbones.stack_family import AbstractStackFamily
 from taskgrove.domain.hparams import Space
-from taskgrove.domain.ids import SlotName
 from taskgrove.domain.layout import Slot
 
 
@@ -39,7 +37,7 @@ class _Group(NamedTuple):
 
 
 @final
-class GroupedFamily(AbstractFamily):
+class GroupedFamily(AbstractStackFamily):
     """Convolutions with max-pooling and ReLU below a dense layer, in groups of channels."""
 
     @property
@@ -56,16 +54,6 @@ class GroupedFamily(AbstractFamily):
     def space(self, member: str) -> Space:
         return space_of(member)
 
-    def insertion_space(self, member: str) -> Space:
-        layout_of(member)
-        return Space(())
-
-    def init(self, slot: Slot, generator: Generator) -> dict[str, Tensor]:
-        return initialise(slot, generator)
-
-    def resize(self, slot: Slot, tensors: Tensors) -> dict[str, Tensor]:
-        return resample(slot, tensors)
-
     def apply(self, slot: Slot, tensors: Tensors, x: Tensor) -> Tensor:
         if slot.kind == "head":
             return dense(tensors, x)
@@ -77,14 +65,6 @@ class GroupedFamily(AbstractFamily):
 
     def chain(self, slots: Sequence[Slot]) -> tuple[Layer, ...]:
         return tuple(Layer(slot.name, partial(self.apply, slot), partial(_own, slot)) for slot in slots)
-
-    def read_weights(self, path: Path, member: str) -> dict[SlotName, dict[str, Tensor]]:
-        layout_of(member)
-        raise no_weights(path, member)
-
-    def write_weights(self, components: Mapping[SlotName, Tensors], member: str) -> bytes:
-        layout_of(member)
-        raise no_format(member)
 
 
 def _group_of(slot: Slot) -> _Group:
