@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -76,13 +75,6 @@ class AbstractBackend(ABC):
     @abstractmethod
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; keys without an object are ignored. Only collectors of garbage call it."""
-
-    def turn(self) -> AbstractContextManager[None]:
-        """Held while a record is appended, so that writers who know of each other do not race.
-
-        Only speed depends on it: the default, for storages where nobody can know, holds nobody back.
-        """
-        return nullcontext()
 
     def sweep(self, before: float) -> int:
         """Remove what killed writers have left half written; by default there is no such thing.

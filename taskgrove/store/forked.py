@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from typing import ClassVar, final
 
 from taskgrove.domain.errors import BadValueError
@@ -55,9 +54,6 @@ class ForkedBackend(AbstractBackend):
 
     def put(self, key: str, data: bytes) -> None:
         self.own.put(key, data)
-
-    def turn(self) -> AbstractContextManager[None]:
-        return self.own.turn()
 
     def list(self, prefix: str) -> Iterator[Entry]:
         own = {entry.key: entry for entry in self.own.list(prefix) if self._may_own(entry.key)}

@@ -228,7 +228,7 @@ class Store:
                 claim=claim,
             )
         )
-        with self._lock, self.backend.turn():
+        with self._lock:
             return self._appended(drafted)
 
     def put_blob(self, data: bytes) -> BlobId:

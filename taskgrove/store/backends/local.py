@@ -8,7 +8,7 @@ import stat
 import sys
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, final
 from urllib.parse import unquote, urlsplit
@@ -24,7 +24,6 @@ from taskgrove.domain.errors import (
 )
 from taskgrove.store.base import AbstractBackend, Entry
 from taskgrove.store.keys import check_key, check_prefix
-from taskgrove.store.turns import turn
 
 if sys.platform == "darwin":
     import fcntl
@@ -98,9 +97,6 @@ class LocalBackend(AbstractBackend):
             with _temporary(path.parent, data) as temporary:
                 os.rename(temporary, path)
             _sync_folder(path.parent)
-
-    def turn(self) -> AbstractContextManager[None]:
-        return turn(self.root)
 
     def list(self, prefix: str) -> Iterator[Entry]:
         check_prefix(prefix)
