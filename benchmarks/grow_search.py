@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 
 import torch
 from matplotlib.figure import Figure
@@ -43,7 +42,7 @@ def dominated(front: Sequence[TrialResult], worst: tuple[float, float]) -> float
     return area
 
 
-def row(name: str, searched: Searched, seconds: float, worst: tuple[float, float]) -> Row:
+def row(name: str, searched: Searched, worst: tuple[float, float]) -> Row:
     """Of the table of samplers."""
     trials = searched.trials
     computed, known = sum(t.computed for t in trials), sum(t.remembered for t in trials)
@@ -56,7 +55,7 @@ def row(name: str, searched: Searched, seconds: float, worst: tuple[float, float
         "area dominated": f"{dominated(searched.front, worst):.3f}",
         "jobs done": computed,
         "jobs remembered": known,
-        "trials per hour": round(3600 * len(trials) / seconds, 1),
+        "trials per hour": round(3600 * len(trials) / sum(t.seconds for t in trials), 1),
     }
 
 
@@ -112,13 +111,11 @@ def measure(arguments: argparse.Namespace, folder: Path) -> tuple[Page, Figure]:
     conditions = machine(torch.device("cpu"), 1)
     spec, settings = taskgrove.read_search(arguments.recipe)
     found: dict[str, Searched] = {}
-    seconds: dict[str, float] = {}
     cases = [(sampler, True) for sampler in arguments.samplers]
     if not arguments.no_repeat:
         cases.append((arguments.samplers[0], False))
     for sampler, sharing in cases:
         name = sampler if sharing else f"{sampler}, nothing shared"
-        start = perf_counter()
         found[name] = taskgrove.search(
             spec,
             folder / f"{name} base",
@@ -127,21 +124,21 @@ def measure(arguments: argparse.Namespace, folder: Path) -> tuple[Page, Figure]:
             trials=arguments.trials,
             sharing=sharing,
         )
-        seconds[name] = perf_counter() - start
     every = [trial for searched in found.values() for trial in searched.trials]
     worst = (min(t.gain for t in every), max(t.params for t in every) * 1.0)
     page = Page(
         title=f"{spec.name}: searches over grow sequences",
         conditions={**conditions, "recipe": arguments.recipe.name, "trials": arguments.trials},
         tables={
-            "Samplers": [row(name, one, seconds[name], worst) for name, one in found.items()],
+            "Samplers": [row(name, one, worst) for name, one in found.items()],
             "Pareto fronts": front_rows(found),
         },
         notes=[
             *([arguments.note] if arguments.note else []),
             "Area dominated: between a front and the point with the least gain and the most parameters of "
             "all trials, in gain times millions of parameters; more is better. Jobs are trainings, "
-            "comparisons, validations and tests; what another trial of the search had done is remembered.",
+            "comparisons, validations and tests; what another trial of the search had done is remembered. "
+            "Trials per hour are one after the other.",
         ],
     )
     return page, draw({name: one for name, one in found.items() if "nothing shared" not in name})
@@ -155,7 +152,11 @@ def main(given: list[str] | None = None) -> None:
     reader.add_argument("--samplers", nargs="+", default=["nsga2", "random", "grid"])
     reader.add_argument("--no-repeat", action="store_true", help="leave out the search that shares nothing")
     reader.add_argument("--note", default="", help="what a reader must know of the data")
-    reader.add_argument("--folder", type=Path, help="where to keep all trials; default: nowhere")
+    reader.add_argument(
+        "--folder",
+        type=Path,
+        help="where to keep all trials; those that are there are not repeated; default: nowhere",
+    )
     arguments = reader.parse_args(given)
     with TemporaryDirectory(prefix="taskgrove-") as folder:
         page, picture = measure(arguments, arguments.folder or Path(folder))
