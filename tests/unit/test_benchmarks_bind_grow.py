@@ -30,7 +30,7 @@ name = "tiny"
 root = { member = "mlp-tiny-test" }
 train = { cycles = 1, samples_cap = 512, batch_size = 32, val_cap = 60, threads = 1, precision = "fp32" }
 agent = { iterations = 1 }
-budget = { cycles = 8 }
+budget = { cycles = 4 }
 defaults = { "opt.lr" = 0.2 }
 variants = [
   { name = "independent nets", agent = { method = "fine_tune", replicas = 1 } },

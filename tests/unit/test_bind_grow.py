@@ -271,9 +271,11 @@ def test_every_published_model_is_tested() -> None:
     assert {model.id for model in published} <= set(tested)
 
 
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("fault", [Fault.DEATH_BEFORE, Fault.DEATH_AFTER], ids=["before", "after"])
-def test_killed_at_any_commit_it_goes_on(fault: Fault) -> None:
-    for number in range(len(uninterrupted()) - 4):
+def test_killed_at_any_commit_it_goes_on(fault: Fault, every: int) -> None:
+    first = 0 if fault is Fault.DEATH_BEFORE else every // 2
+    for number in range(first, len(uninterrupted()) - 4, every):
         backend = MemoryBackend()
         store = tiny_store(backend, TASKS)
         left = number
