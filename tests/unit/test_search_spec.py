@@ -238,3 +238,20 @@ def test_proposals_do_not_depend_on_interruptions(sampler: str, tmp_path: Path) 
     if sampler not in ("grid", "random"):
         by_chance = points_of(tmp_path / "chance", replace(search, sampler="random"), again=False)
         assert whole[6:] != by_chance[6:], "it has learned nothing"
+
+
+def test_with_one_parameter_nsga2_learns_from_earlier_trials(tmp_path: Path) -> None:
+    """As Optuna has it by default it would be random search; the best here is near 0.6, for any size."""
+    found = {}
+    for sampler in ("nsga2", "random"):
+        folder = tmp_path / sampler
+        folder.mkdir()
+        search = SearchSpec(sampler=sampler, population=6)
+        proposals = Proposals(folder, "x", search, [Axis(name="delta", step=0.05)])
+        for _ in range(40):
+            number, point = proposals.ask()
+            proposals.tell(number, -abs(point["delta"] - 0.6), 100)
+        found[sampler] = [point["delta"] for _, point in sorted(proposals.trials().items())]
+    assert found["nsga2"][:6] == found["random"][:6]
+    late = {name: sum(abs(delta - 0.6) for delta in deltas[20:]) / 20 for name, deltas in found.items()}
+    assert late["nsga2"] < 0.6 * late["random"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 STUDY = "study.log"
 CONSTRAINT = "max_params"
+MUTATION = 0.2
+"""Probability that NSGA-II draws the only parameter anew, instead of between and around two parents."""
 
 
 def require_optuna(sampler: str) -> None:
@@ -95,7 +98,7 @@ class Proposals:
         import optuna
 
         seed = derive(self._search.seed, "search", len(trials)) % 2**32
-        sampler = _sampler(self._search, seed)
+        sampler = _sampler(self._search, len(self._distributions), seed)
         copy = optuna.create_study(directions=self._study.directions, sampler=sampler)
         copy.add_trials(trials)
         copy.ask(self._distributions)
@@ -150,9 +153,19 @@ def _distribution(axis: Axis) -> BaseDistribution:
     return FloatDistribution(0.0, axis.high, step=axis.step)
 
 
-def _sampler(search: SearchSpec, seed: int) -> BaseSampler:
+def _sampler(search: SearchSpec, num_axes: int, seed: int) -> BaseSampler:
     from optuna import samplers
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.samplers.nsgaii import BLXAlphaCrossover
 
+    if search.sampler == NSGA2 and num_axes == 1:
+        # By default one parameter is mutated with probability 1, and that is random search.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            crossover = BLXAlphaCrossover()
+        return samplers.NSGAIISampler(
+            population_size=search.population, crossover=crossover, mutation_prob=MUTATION, seed=seed
+        )
     if search.sampler == NSGA2:
         return samplers.NSGAIISampler(population_size=search.population, seed=seed)
     if search.sampler == TPE:
