@@ -82,7 +82,7 @@ def draw(found: Mapping[str, Searched]) -> Figure:
     for (name, searched), color, marker in zip(found.items(), _COLORS, _MARKERS, strict=False):
         x = [trial.params / 1e6 for trial in searched.trials]
         y = [100 * trial.gain for trial in searched.trials]
-        left.scatter(x, y, s=22, color=color, marker=marker, alpha=0.55, label=name)
+        left.scatter(x, y, s=22, color=color, marker=marker, alpha=0.55, label=name, zorder=3)
         front = searched.front
         left.step(
             [t.params / 1e6 for t in front], [100 * t.gain for t in front], color=color, where="post", lw=1.2
@@ -95,6 +95,7 @@ def draw(found: Mapping[str, Searched]) -> Figure:
             color=color,
             marker=marker,
             alpha=0.55,
+            zorder=3,
         )
     left.set_xlabel("distinct parameters of all tasks (millions)")
     left.set_ylabel("gain over independent nets (%)")
