@@ -21,6 +21,7 @@ from benchmarks.measure import machine, parser
 from benchmarks.page import Page, Row, save
 from taskgrove.domain.records import FinishChild
 from taskgrove.experiment.spec import AgentSpec, ExperimentSpec, RootSpec, TaskEntry, TrainSpec
+from taskgrove.experiment.variables import filled
 
 _SOURCE = "permuted:npz:${TASKGROVE_DATA}/mnist.npz"
 
@@ -37,7 +38,7 @@ def tasks(number: int, seed: int, images: int) -> tuple[TaskEntry, ...]:
     return tuple(
         TaskEntry(
             name=name,
-            source=f"{_SOURCE}:{10 * seed + i}",
+            source=filled(f"{_SOURCE}:{10 * seed + i}"),
             train=f"train[{start}:{start + images}]",
             val=f"train[{50_000 + start // 10}:{50_000 + start // 10 + 1000}]",
             test="test",

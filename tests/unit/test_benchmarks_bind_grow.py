@@ -94,7 +94,8 @@ def test_the_page_tells_of_every_variant(tmp_path: Path) -> None:
     assert (tmp_path / "page.png").stat().st_size > 10_000
 
 
-def test_twins_have_the_same_order_and_other_images() -> None:
+def test_twins_have_the_same_order_and_other_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKGROVE_DATA", "/data")
     found = tasks(4, 3, 100)
     first, second = found[:4], found[4:]
     assert sorted(t.source for t in first) == sorted(t.source for t in second)
