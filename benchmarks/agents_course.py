@@ -18,7 +18,7 @@ from taskgrove.domain.records import (
     FinishChild,
 )
 from taskgrove.experiment.grove import Grove
-from taskgrove.reports.duty import Worker, duty
+from taskgrove.reports.analyses.duty import Worker, duty
 
 
 class Case(NamedTuple):

@@ -25,7 +25,7 @@ from benchmarks.page import Page, Row, save
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import Commit, FinishChild, FinishProbe
 from taskgrove.experiment.comparison.variants import Variant, read_variants
-from taskgrove.reports.transfer import (
+from taskgrove.reports.analyses.transfer import (
     accuracy_matrix,
     average_accuracy,
     backward_transfer,

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 import taskgrove
 from benchmarks.measure import machine, parser
 from benchmarks.page import Page, Row, save
-from taskgrove.reports.searched import Searched, TrialResult
+from taskgrove.reports.analyses.searched import Searched, TrialResult
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "split_cifar100_search.toml"
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000")

@@ -26,7 +26,7 @@ from benchmarks.system import System, make_system, noise, trained, usual_hparams
 from taskgrove.backbones.families.vit.members import layout_of
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.experiment.spec import TrainSpec
-from taskgrove.reports.compare_picture import COLORS
+from taskgrove.reports.charts.pareto import COLORS
 from taskgrove.store.backends import open_backend
 from taskgrove.trainer.run import CACHE_BYTES
 

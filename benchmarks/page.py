@@ -9,8 +9,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from taskgrove.reports.figures import png
-from taskgrove.reports.files import write_files
+from taskgrove.reports.drawing.figures import png
+from taskgrove.reports.pages.files import write_files
 
 Row = Mapping[str, str | float]
 

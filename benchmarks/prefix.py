@@ -24,7 +24,7 @@ from taskgrove.backbones.families import family_of
 from taskgrove.domain.ids import SlotName
 from taskgrove.domain.jobs import TrainConfig, TrainJob
 from taskgrove.domain.layout import training_flops
-from taskgrove.reports.compare_picture import COLORS
+from taskgrove.reports.charts.pareto import COLORS
 from taskgrove.trainer.run import Trainer
 
 PLAIN, FAST, WARM = "plain", "fast", "remembered"

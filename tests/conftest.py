@@ -60,4 +60,4 @@ def threads() -> Iterator[None]:
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports draw nothing, for tests that do not look at pictures."""
     for kind in ("png", "svg"):
-        monkeypatch.setattr(f"taskgrove.reports.report.{kind}", lambda *_, **__: b"picture")
+        monkeypatch.setattr(f"taskgrove.reports.pages.report.{kind}", lambda *_, **__: b"picture")

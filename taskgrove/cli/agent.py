@@ -17,7 +17,7 @@ from taskgrove.experiment.places import open_store
 from taskgrove.experiment.role import Role
 from taskgrove.experiment.segments import read_segments
 from taskgrove.experiment.spec import ScoreSpec, TrainSpec
-from taskgrove.reports.agents import as_json, as_rich, at_work
+from taskgrove.reports.words.agents import as_json, as_rich, at_work
 from taskgrove.store.presence import present
 from taskgrove.tasks.progress import progress_told_to
 

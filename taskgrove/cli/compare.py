@@ -13,7 +13,7 @@ import taskgrove
 from taskgrove.cli.compare_progress import CompareDisplay
 from taskgrove.cli.output import JsonOption, columns, emit, err, say
 from taskgrove.experiment.comparison.variants import read_variants
-from taskgrove.reports.comparison import MEASURES, Comparison, as_json, spread
+from taskgrove.reports.analyses.comparison import MEASURES, Comparison, as_json, spread
 
 SeedsOption = Annotated[str, typer.Option(help="Of the search and of a random root, e.g. 0,1,2.")]
 OnlyOption = Annotated[list[str] | None, typer.Option(help="Only this variant; may be repeated.")]

@@ -25,7 +25,8 @@ from taskgrove.cli.progress import GrowDisplay
 from taskgrove.experiment.segments import read_segments
 from taskgrove.experiment.spec import ScoreSpec, TrainSpec
 from taskgrove.experiment.torchrun import rank_of_process
-from taskgrove.reports.table import as_json, as_rich, per_task, totals
+from taskgrove.reports.analyses.tasks import per_task, totals
+from taskgrove.reports.words.table import as_json, as_rich
 from taskgrove.tasks.progress import progress_told_to
 
 StoreOption = Annotated[

@@ -16,16 +16,17 @@ from taskgrove.domain.ids import TaskName
 from taskgrove.experiment.history import commit_number, state_at
 from taskgrove.experiment.lookup import describe
 from taskgrove.experiment.places import open_index, open_store
-from taskgrove.reports.diff import diff as compare
-from taskgrove.reports.diff_table import as_rich as diff_rich
-from taskgrove.reports.duty import NEWEST, duty, known
-from taskgrove.reports.log import as_json as log_json
-from taskgrove.reports.log import as_rich as log_rich
-from taskgrove.reports.log import lines, selected
+from taskgrove.reports.analyses.diff import diff as compare
+from taskgrove.reports.analyses.duty import NEWEST, duty, known
+from taskgrove.reports.analyses.tasks import per_task, totals
+from taskgrove.reports.pages.tensorboard import export
 from taskgrove.reports.quantities import human
-from taskgrove.reports.show import describe_system
-from taskgrove.reports.table import as_json, as_rich, per_task, totals
-from taskgrove.reports.tensorboard import export
+from taskgrove.reports.words.diff_table import as_rich as diff_rich
+from taskgrove.reports.words.log import as_json as log_json
+from taskgrove.reports.words.log import as_rich as log_rich
+from taskgrove.reports.words.log import lines, selected
+from taskgrove.reports.words.show import describe_system
+from taskgrove.reports.words.table import as_json, as_rich
 
 
 def status(grove: GroveArgument, at: AtOption = None, json: JsonOption = False) -> None:

@@ -12,8 +12,8 @@ from rich.table import Table
 import taskgrove
 from taskgrove.cli.output import JsonOption, columns, emit, err, say
 from taskgrove.cli.search_progress import SearchDisplay
+from taskgrove.reports.analyses.searched import HEADINGS, Searched, cells
 from taskgrove.reports.quantities import plural
-from taskgrove.reports.searched import HEADINGS, Searched, cells
 
 
 def search(

@@ -48,8 +48,8 @@ from taskgrove.experiment.spec import (
 )
 from taskgrove.experiment.usual import usual_options
 from taskgrove.experiment.workplace import Workplace, read_task
-from taskgrove.reports.bindings import METHOD
-from taskgrove.reports.report import write_report
+from taskgrove.reports.analyses.bindings import METHOD
+from taskgrove.reports.pages.report import write_report
 from taskgrove.serving.predict import Prediction, predict
 from taskgrove.store.base import AbstractBackend
 from taskgrove.store.state import State

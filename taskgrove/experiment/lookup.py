@@ -13,16 +13,16 @@ from taskgrove.domain.ids import ComponentId, ModelId, TaskName
 from taskgrove.domain.records import AddRoot, Component, FinishChild, Model, Publish
 from taskgrove.experiment.history import commit_number
 from taskgrove.experiment.usual import usual_options
-from taskgrove.reports.bindings import METHOD
-from taskgrove.reports.explain import explain
-from taskgrove.reports.provenance import (
+from taskgrove.reports.analyses.bindings import METHOD
+from taskgrove.reports.words.explain import explain
+from taskgrove.reports.words.provenance import (
     Ancestor,
     CommitDescription,
     ComponentDescription,
     TaskDescription,
     describe_component,
 )
-from taskgrove.reports.show import ModelDescription, describe_model
+from taskgrove.reports.words.show import ModelDescription, describe_model
 from taskgrove.store.index.answers import Identity
 from taskgrove.store.index.index import Index
 from taskgrove.store.state import State

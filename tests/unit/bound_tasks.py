@@ -24,7 +24,7 @@ from taskgrove.domain.records import (
     StartExperiment,
     identified,
 )
-from taskgrove.reports.bindings import GROWN, INDEPENDENT, METHOD
+from taskgrove.reports.analyses.bindings import GROWN, INDEPENDENT, METHOD
 
 SLOTS = ("low", "mid", "head")
 ROOT = ModelId("root")

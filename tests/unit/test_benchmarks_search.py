@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import grow_search
 from benchmarks.grow_search import dominated
-from taskgrove.reports.searched import TrialResult
+from taskgrove.reports.analyses.searched import TrialResult
 from tests.unit.small_searches import written
 
 TRIAL = TrialResult(

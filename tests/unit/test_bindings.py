@@ -20,13 +20,13 @@ from taskgrove.domain.ids import SlotName, TaskName
 from taskgrove.domain.records import Commit, EndIteration, FinishProbe
 from taskgrove.domain.view import SystemView
 from taskgrove.experiment.lookup import describe
-from taskgrove.reports.binding_table import of_models
-from taskgrove.reports.bindings import Binding, Fate, Kept, Layer, bindings, newest
-from taskgrove.reports.conflict_picture import draw_layer_conflicts, draw_task_conflicts
-from taskgrove.reports.explain import chain_text, explain, made_by, signed
-from taskgrove.reports.figures import svg
-from taskgrove.reports.report import write_report
-from taskgrove.reports.worth import Change, worths
+from taskgrove.reports.analyses.bindings import Binding, Fate, Kept, Layer, bindings, newest
+from taskgrove.reports.analyses.worth import Change, worths
+from taskgrove.reports.charts.conflicts import draw_layer_conflicts, draw_task_conflicts
+from taskgrove.reports.drawing.figures import svg
+from taskgrove.reports.pages.report import write_report
+from taskgrove.reports.words.binding_table import of_models
+from taskgrove.reports.words.explain import chain_text, explain, made_by, signed
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.index.index import Index
 from taskgrove.store.store import Store

@@ -33,8 +33,8 @@ SEEDS = (0, 1)
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw no pictures where they are not looked at."""
-    monkeypatch.setattr("taskgrove.reports.compare.draw_comparison", lambda _: None)
-    monkeypatch.setattr("taskgrove.reports.compare.png", lambda *_, **__: b"picture")
+    monkeypatch.setattr("taskgrove.reports.pages.compare.draw_comparison", lambda _: None)
+    monkeypatch.setattr("taskgrove.reports.pages.compare.png", lambda *_, **__: b"picture")
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from taskgrove.coordinator.workers.post import Post, take
 from taskgrove.domain.ids import CommitId
 from taskgrove.domain.records import Commit, Operation, StartExperiment
 from taskgrove.domain.view import SystemView
-from taskgrove.reports.duty import duty, known, sentence
-from taskgrove.reports.show import describe_system
+from taskgrove.reports.analyses.duty import duty, known, sentence
+from taskgrove.reports.words.show import describe_system
 from taskgrove.store.spent import Spent
 from taskgrove.store.state import State
 from taskgrove.testing.scripts import EXPERIMENT, accept, add_root, claim, evaluate, reject, start

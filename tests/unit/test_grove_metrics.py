@@ -10,8 +10,8 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.records import AddEvaluation, AddMetrics
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.spec import RootSpec, TrainSpec
-from taskgrove.reports.history import measured, spent_by
-from taskgrove.reports.speed import sentence, speed_of
+from taskgrove.reports.analyses.history import measured, spent_by
+from taskgrove.reports.analyses.speed import sentence, speed_of
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.tasks.sources.arrays import arrays
 from taskgrove.testing.runs import Interrupted

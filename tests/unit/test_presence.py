@@ -15,7 +15,7 @@ from taskgrove.cli.main import app
 from taskgrove.coordinator.base import Event, Stage
 from taskgrove.domain.ids import AgentName, TaskName
 from taskgrove.experiment.pulse import Pulse, both, new_holder, note_of
-from taskgrove.reports.agents import as_json, as_rich, at_work
+from taskgrove.reports.words.agents import as_json, as_rich, at_work
 from taskgrove.store.backends.local import LocalBackend
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.presence import AGENTS, EVERY_S, Presence, note_key, present

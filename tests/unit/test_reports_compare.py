@@ -9,11 +9,11 @@ import pytest
 from matplotlib.text import Annotation
 
 from taskgrove.domain.ids import TaskName
-from taskgrove.reports.compare import as_csv, page
-from taskgrove.reports.compare_picture import COLORS, MARKERS, draw_comparison
-from taskgrove.reports.comparison import COSTS, MEASURES, Comparison, Spread, as_json
-from taskgrove.reports.figures import png
-from taskgrove.reports.outcome import Cost, Outcome, TaskOutcome
+from taskgrove.reports.analyses.comparison import COSTS, MEASURES, Comparison, Spread, as_json
+from taskgrove.reports.analyses.outcome import Cost, Outcome, TaskOutcome
+from taskgrove.reports.charts.pareto import COLORS, MARKERS, draw_comparison
+from taskgrove.reports.drawing.figures import png
+from taskgrove.reports.pages.compare import as_csv, page
 from taskgrove.reports.quantities import percent
 
 

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import Model, identified
-from taskgrove.reports.diff import Change, Diff, diff
-from taskgrove.reports.diff_table import as_rich
+from taskgrove.reports.analyses.diff import Change, Diff, diff
+from taskgrove.reports.words.diff_table import as_rich
 from taskgrove.scoring.accounting import distinct_params
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.store import Store

@@ -13,11 +13,11 @@ import pytest
 from taskgrove.domain.ids import SlotName, TaskName
 from taskgrove.domain.records import identified
 from taskgrove.domain.view import SystemView
-from taskgrove.reports.colors import ROOT_COLOR, ink_on, task_colors
-from taskgrove.reports.draw_graph import draw_graph
-from taskgrove.reports.figures import png, svg
-from taskgrove.reports.graph import MultitaskGraph, NodeKind, multitask_graph
-from taskgrove.reports.layout import arrange, slot_rows
+from taskgrove.reports.charts.graph import draw_graph
+from taskgrove.reports.drawing.colors import ROOT_COLOR, ink_on, task_colors
+from taskgrove.reports.drawing.figures import png, svg
+from taskgrove.reports.drawing.graph import MultitaskGraph, NodeKind, multitask_graph
+from taskgrove.reports.drawing.layout import arrange, slot_rows
 from taskgrove.testing.systems import synthetic_system
 
 

@@ -7,7 +7,7 @@ import pytest
 from taskgrove.domain.ids import ComponentId, SlotName, TaskName
 from taskgrove.domain.records import Component, Model, identified
 from taskgrove.domain.view import SystemView
-from taskgrove.reports.knowledge import flow_cells, flow_rows, knowledge_flow
+from taskgrove.reports.analyses.knowledge import flow_cells, flow_rows, knowledge_flow
 from taskgrove.testing.systems import synthetic_system
 from tests.unit.toy_tasks import toy_task
 

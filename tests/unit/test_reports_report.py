@@ -18,15 +18,15 @@ from taskgrove.domain.errors import BadValueError, EnvironmentFailure, StorageFu
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import AddMetrics, AddTask, Commit, FinishChild
 from taskgrove.domain.view import SystemView
-from taskgrove.reports import log
-from taskgrove.reports.curves import MAX_LINES, draw_progress
-from taskgrove.reports.figures import svg
-from taskgrove.reports.history import Status, budget, by_task, children, measured, spent_by
-from taskgrove.reports.knowledge import knowledge_flow
+from taskgrove.reports.analyses.history import Status, budget, by_task, children, measured, spent_by
+from taskgrove.reports.analyses.knowledge import knowledge_flow
+from taskgrove.reports.analyses.tasks import per_task
+from taskgrove.reports.charts.cost import draw_size
+from taskgrove.reports.charts.progress import MAX_LINES, draw_progress
+from taskgrove.reports.drawing.figures import svg
+from taskgrove.reports.pages.report import write_report
 from taskgrove.reports.quantities import duration, human, percent
-from taskgrove.reports.report import write_report
-from taskgrove.reports.size import draw_size
-from taskgrove.reports.table import per_task
+from taskgrove.reports.words import log
 from taskgrove.store.spent import Spent
 from taskgrove.store.state import State, apply
 from taskgrove.testing.systems import synthetic_system

@@ -12,10 +12,11 @@ from rich.console import Console
 from taskgrove.domain.ids import ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.records import Component, Evaluation, Model, identified
 from taskgrove.domain.view import SystemView
-from taskgrove.reports.history import spent_by
+from taskgrove.reports.analyses.history import spent_by
+from taskgrove.reports.analyses.tasks import per_task, totals
 from taskgrove.reports.quantities import duration, human, percent
-from taskgrove.reports.show import describe_model, describe_system
-from taskgrove.reports.table import as_json, as_markdown, as_rich, per_task, totals
+from taskgrove.reports.words.show import describe_model, describe_system
+from taskgrove.reports.words.table import as_json, as_markdown, as_rich
 from taskgrove.scoring.accounting import accounted_params
 from taskgrove.testing.systems import synthetic_system
 from tests.unit.toy_tasks import toy_task

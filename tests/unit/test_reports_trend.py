@@ -9,9 +9,9 @@ import pytest
 from matplotlib.axes import Axes
 
 from taskgrove.domain.records import AddMetrics
-from taskgrove.reports.figures import png, svg
-from taskgrove.reports.history import measured
-from taskgrove.reports.trend import draw_metrics
+from taskgrove.reports.analyses.history import measured
+from taskgrove.reports.charts.metrics import draw_metrics
+from taskgrove.reports.drawing.figures import png, svg
 from taskgrove.testing.systems import synthetic_system
 
 

@@ -24,7 +24,7 @@ from taskgrove.experiment.search.lock import held
 from taskgrove.experiment.search.search import LOCK
 from taskgrove.experiment.search.spec import SearchSpec
 from taskgrove.experiment.spec import ExperimentSpec
-from taskgrove.reports.searched import Searched
+from taskgrove.reports.analyses.searched import Searched
 from taskgrove.scoring.accounting import distinct_params
 from taskgrove.store.store import Store
 from taskgrove.testing.runs import Interrupted
@@ -37,8 +37,8 @@ Whole = tuple[Path, ExperimentSpec, SearchSpec, Searched]
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw no pictures where they are not looked at."""
-    monkeypatch.setattr("taskgrove.reports.search.draw_search", lambda *_: None)
-    monkeypatch.setattr("taskgrove.reports.search.png", lambda *_, **__: b"picture")
+    monkeypatch.setattr("taskgrove.reports.pages.search.draw_search", lambda *_: None)
+    monkeypatch.setattr("taskgrove.reports.pages.search.png", lambda *_, **__: b"picture")
 
 
 @pytest.fixture(scope="module")

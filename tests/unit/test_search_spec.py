@@ -14,10 +14,10 @@ from taskgrove.experiment.search.sequences import Axis, axes_of, delta_of, exper
 from taskgrove.experiment.search.spec import SAMPLERS, SearchSpec, check_search, read_search
 from taskgrove.experiment.search.study import STUDY, Proposals
 from taskgrove.experiment.spec import AgentSpec, ExperimentSpec, GroupSpec
-from taskgrove.reports.figures import png
-from taskgrove.reports.search import as_csv, page
-from taskgrove.reports.search_picture import Dot, draw_search
-from taskgrove.reports.searched import Searched, TaskGain, TrialResult
+from taskgrove.reports.analyses.searched import Searched, TaskGain, TrialResult
+from taskgrove.reports.drawing.figures import png
+from taskgrove.reports.pages.search import as_csv, page
+from taskgrove.reports.pages.search_picture import Dot, draw_search
 from tests.unit.small_searches import template, written
 
 NAMES = ("d0", "d1", "d2")

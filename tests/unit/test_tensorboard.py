@@ -9,7 +9,7 @@ import pytest
 
 from taskgrove.domain.errors import BadValueError, MissingExtraError
 from taskgrove.domain.records import AddEvaluation, FinishChild
-from taskgrove.reports.tensorboard import Scalar, export, scalars
+from taskgrove.reports.pages.tensorboard import Scalar, export, scalars
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.store import Store
 from taskgrove.testing.layouts import tiny_store

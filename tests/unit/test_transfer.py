@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from taskgrove.domain.ids import TaskName
-from taskgrove.reports.transfer import (
+from taskgrove.reports.analyses.transfer import (
     AccuracyMatrix,
     accuracy_matrix,
     average_accuracy,

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from taskgrove.experiment.comparison.trials import Failure, Step, Trial, drop_weights
-from taskgrove.reports.compare import write_comparison
-from taskgrove.reports.comparison import Comparison
-from taskgrove.reports.outcome import Outcome
+from taskgrove.reports.analyses.comparison import Comparison
+from taskgrove.reports.analyses.outcome import Outcome
+from taskgrove.reports.pages.compare import write_comparison
 
 
 class Stage(StrEnum):

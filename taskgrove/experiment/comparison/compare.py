@@ -16,7 +16,7 @@ from taskgrove.experiment.comparison.variants import Variant, check_names, selec
 from taskgrove.experiment.decode import located
 from taskgrove.experiment.segments import refuse_repeated
 from taskgrove.experiment.sequence import check_sequence
-from taskgrove.reports.comparison import Comparison
+from taskgrove.reports.analyses.comparison import Comparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from threading import Thread
 from taskgrove.experiment.comparison.board import Board
 from taskgrove.experiment.comparison.trials import Failure, Trial, attempt
 from taskgrove.experiment.comparison.worker import Answer, answers, worker
-from taskgrove.reports.outcome import Outcome
+from taskgrove.reports.analyses.outcome import Outcome
 
 
 def in_turn(waiting: Sequence[Trial], board: Board) -> None:

@@ -28,8 +28,8 @@ from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.places import open_store
 from taskgrove.experiment.sequence import unfinished
 from taskgrove.experiment.spec import ExperimentSpec, canonical
-from taskgrove.reports.files import write_files
-from taskgrove.reports.outcome import Outcome, outcome_of
+from taskgrove.reports.analyses.outcome import Outcome, outcome_of
+from taskgrove.reports.pages.files import write_files
 from taskgrove.store.fork import open_place
 from taskgrove.store.keys import BLOBS
 from taskgrove.version import __version__

@@ -17,7 +17,7 @@ from subprocess import PIPE, Popen
 import msgspec
 
 from taskgrove.experiment.comparison.trials import Failure, Step, Trial, attempt
-from taskgrove.reports.outcome import Outcome
+from taskgrove.reports.analyses.outcome import Outcome
 
 _ORPHANED = 130
 

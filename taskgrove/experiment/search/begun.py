@@ -14,7 +14,7 @@ import msgspec
 from taskgrove.domain.errors import BadValueError, StoreCorruptError
 from taskgrove.experiment.search.spec import SearchSpec
 from taskgrove.experiment.spec import ExperimentSpec, canonical
-from taskgrove.reports.files import write_files
+from taskgrove.reports.pages.files import write_files
 from taskgrove.store.header import read_header
 from taskgrove.store.store import Store
 

@@ -11,8 +11,8 @@ from typing import Any, final
 from taskgrove.experiment.search.sequences import Point
 from taskgrove.experiment.search.study import Proposals
 from taskgrove.experiment.search.trial import Step, recorded
-from taskgrove.reports.search import write_search
-from taskgrove.reports.searched import Searched, TrialResult
+from taskgrove.reports.analyses.searched import Searched, TrialResult
+from taskgrove.reports.pages.search import write_search
 
 
 class Stage(StrEnum):

@@ -10,7 +10,7 @@ from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import AddEvaluation, Commit, FinishChild, FinishProbe
 from taskgrove.experiment.search.memory import REMEMBERED
 from taskgrove.experiment.search.sequences import Point, delta_of
-from taskgrove.reports.searched import TaskGain, TrialResult
+from taskgrove.reports.analyses.searched import TaskGain, TrialResult
 from taskgrove.scoring.accounting import distinct_params
 from taskgrove.store.store import Store
 

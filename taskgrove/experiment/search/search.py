@@ -21,7 +21,7 @@ from taskgrove.experiment.search.spec import GRID, RSA, SearchSpec, check_search
 from taskgrove.experiment.search.study import Proposals, require_optuna
 from taskgrove.experiment.search.trial import Ground, TrialPlan, run_trial
 from taskgrove.experiment.spec import ExperimentSpec
-from taskgrove.reports.searched import Searched, TrialResult
+from taskgrove.reports.analyses.searched import Searched, TrialResult
 from taskgrove.store.fork import lasting
 
 LOCK = "search.lock"

@@ -22,8 +22,8 @@ from taskgrove.experiment.search.results import result_of
 from taskgrove.experiment.search.sequences import Point, experiment_at
 from taskgrove.experiment.spec import ExperimentSpec
 from taskgrove.experiment.workplace import own_device
-from taskgrove.reports.files import write_files
-from taskgrove.reports.searched import TrialResult
+from taskgrove.reports.analyses.searched import TrialResult
+from taskgrove.reports.pages.files import write_files
 from taskgrove.store.fork import open_place
 
 TRIALS, MEMORY = "trials", "memory"

@@ -33,7 +33,7 @@ from taskgrove.domain.records import (
     StartExperiment,
     Tag,
 )
-from taskgrove.reports.history import Status, status_of
+from taskgrove.reports.analyses.history import Status, status_of
 from taskgrove.reports.quantities import human, percent, plural, short, utc
 from taskgrove.store.codec import KINDS
 

@@ -8,11 +8,19 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from taskgrove.reports.compare_picture import draw_comparison
-from taskgrove.reports.comparison import COSTS, MEASURES, Comparison, Measure, as_json, spread, task_spread
-from taskgrove.reports.figures import png
-from taskgrove.reports.files import write_files
-from taskgrove.reports.outcome import Outcome
+from taskgrove.reports.analyses.comparison import (
+    COSTS,
+    MEASURES,
+    Comparison,
+    Measure,
+    as_json,
+    spread,
+    task_spread,
+)
+from taskgrove.reports.analyses.outcome import Outcome
+from taskgrove.reports.charts.pareto import draw_comparison
+from taskgrove.reports.drawing.figures import png
+from taskgrove.reports.pages.files import write_files
 from taskgrove.reports.quantities import percent, plural
 
 _NOTES = (

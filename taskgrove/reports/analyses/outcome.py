@@ -9,8 +9,8 @@ from statistics import fmean
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import Commit
 from taskgrove.domain.view import SystemView
-from taskgrove.reports.history import spent_by
-from taskgrove.reports.table import Evaluations, TaskRow, per_task, totals
+from taskgrove.reports.analyses.history import spent_by
+from taskgrove.reports.analyses.tasks import Evaluations, TaskRow, per_task, totals
 from taskgrove.scoring.accounting import accounted_params
 
 

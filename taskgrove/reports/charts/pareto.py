@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from taskgrove.reports.comparison import COSTS, MEASURES, Comparison, Measure, Spread, spread
-from taskgrove.reports.labels import put_labels
+from taskgrove.reports.analyses.comparison import COSTS, MEASURES, Comparison, Measure, Spread, spread
+from taskgrove.reports.drawing.labels import put_labels
 from taskgrove.reports.quantities import human
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00", "#56b4e9")

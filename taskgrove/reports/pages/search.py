@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from taskgrove.reports.figures import png
-from taskgrove.reports.files import write_files
+from taskgrove.reports.analyses.searched import HEADINGS, Searched, TrialResult, cells
+from taskgrove.reports.drawing.figures import png
+from taskgrove.reports.pages.files import write_files
+from taskgrove.reports.pages.search_picture import Dot, draw_search
 from taskgrove.reports.quantities import plural
-from taskgrove.reports.search_picture import Dot, draw_search
-from taskgrove.reports.searched import HEADINGS, Searched, TrialResult, cells
 
 _NOTES = (
     "Gain is the mean over tasks of (E_φ - E_π) / E_φ, with E_φ the validation error of the task's "

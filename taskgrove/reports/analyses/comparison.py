@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 import msgspec
 
-from taskgrove.reports.outcome import Outcome
+from taskgrove.reports.analyses.outcome import Outcome
 from taskgrove.reports.quantities import MISSING, duration, human, percent
 
 

@@ -15,12 +15,13 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import AgentName, ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.records import Component, Model
 from taskgrove.domain.view import SystemView
-from taskgrove.reports.duty import Worker
-from taskgrove.reports.duty import sentence as duty_sentence
-from taskgrove.reports.history import budget
+from taskgrove.reports.analyses.duty import Worker
+from taskgrove.reports.analyses.duty import sentence as duty_sentence
+from taskgrove.reports.analyses.history import budget
+from taskgrove.reports.analyses.speed import sentence, speed_of
+from taskgrove.reports.analyses.tasks import Evaluations, Totals, totals
 from taskgrove.reports.quantities import human, percent, plural, short
-from taskgrove.reports.speed import sentence, speed_of
-from taskgrove.reports.table import Evaluations, Totals, bytes_sentence, sharing_sentence, totals
+from taskgrove.reports.words.table import bytes_sentence, sharing_sentence
 from taskgrove.scoring.accounting import accounted_params
 from taskgrove.store.spent import Spent
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from taskgrove.domain.ids import ModelId
-from taskgrove.reports.diff import Change, Diff, TaskChange
+from taskgrove.reports.analyses.diff import Change, Diff, TaskChange
 from taskgrove.reports.quantities import MISSING, human, percent, short
 
 

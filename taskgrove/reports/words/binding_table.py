@@ -8,11 +8,11 @@ from statistics import fmean
 import msgspec
 
 from taskgrove.domain.ids import TaskName
-from taskgrove.reports.bindings import Binding, Fate
-from taskgrove.reports.explain import changes_text, made_by, signed
+from taskgrove.reports.analyses.bindings import Binding, Fate
+from taskgrove.reports.analyses.transfer import AccuracyMatrix, forgetting, multi_task_gain, paper_delta
+from taskgrove.reports.analyses.worth import Worth
 from taskgrove.reports.quantities import MISSING, percent
-from taskgrove.reports.transfer import AccuracyMatrix, forgetting, multi_task_gain, paper_delta
-from taskgrove.reports.worth import Worth
+from taskgrove.reports.words.explain import changes_text, made_by, signed
 
 HEADINGS = (
     *("task", "bound to", "conflict", "grown", "alone val %", "first val %", "now val %"),

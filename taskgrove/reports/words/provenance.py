@@ -14,10 +14,10 @@ from rich.text import Text
 
 from taskgrove.domain.ids import AgentName, ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.records import Commit, Component
-from taskgrove.reports.explain import Explanation
-from taskgrove.reports.log import describe
 from taskgrove.reports.quantities import MISSING, human, percent, plural, short, utc
-from taskgrove.reports.show import ModelDescription, two_columns
+from taskgrove.reports.words.explain import Explanation
+from taskgrove.reports.words.log import describe
+from taskgrove.reports.words.show import ModelDescription, two_columns
 from taskgrove.store.codec import KINDS
 from taskgrove.store.index.answers import Contributor, Iteration, Remark, Use
 

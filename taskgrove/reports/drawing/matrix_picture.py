@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from taskgrove.reports.colors import ink_on
+from taskgrove.reports.drawing.colors import ink_on
 
 Floats = NDArray[np.float64]
 

@@ -13,20 +13,21 @@ from matplotlib.figure import Figure
 
 from taskgrove.domain.records import AddMetrics, Commit
 from taskgrove.domain.view import SystemView
-from taskgrove.reports import binding_table
-from taskgrove.reports.bindings import Binding, Options, bindings
-from taskgrove.reports.conflict_picture import draw_layer_conflicts, draw_task_conflicts
-from taskgrove.reports.curves import draw_progress
-from taskgrove.reports.draw_graph import draw_graph
-from taskgrove.reports.figures import png, svg
-from taskgrove.reports.files import write_files
-from taskgrove.reports.history import measured
-from taskgrove.reports.knowledge import HEADINGS, flow_rows, knowledge_flow
-from taskgrove.reports.page import page
-from taskgrove.reports.size import draw_size
-from taskgrove.reports.table import Evaluations, TaskRow, as_json, per_task, totals
-from taskgrove.reports.trend import draw_metrics
-from taskgrove.reports.worth import worths
+from taskgrove.reports.analyses.bindings import Binding, Options, bindings
+from taskgrove.reports.analyses.history import measured
+from taskgrove.reports.analyses.knowledge import HEADINGS, flow_rows, knowledge_flow
+from taskgrove.reports.analyses.tasks import Evaluations, TaskRow, per_task, totals
+from taskgrove.reports.analyses.worth import worths
+from taskgrove.reports.charts.conflicts import draw_layer_conflicts, draw_task_conflicts
+from taskgrove.reports.charts.cost import draw_size
+from taskgrove.reports.charts.graph import draw_graph
+from taskgrove.reports.charts.metrics import draw_metrics
+from taskgrove.reports.charts.progress import draw_progress
+from taskgrove.reports.drawing.figures import png, svg
+from taskgrove.reports.pages.files import write_files
+from taskgrove.reports.pages.page import page
+from taskgrove.reports.words import binding_table
+from taskgrove.reports.words.table import as_json
 
 _TASK_HEADINGS = (
     *("task", "model", "num_classes", "val_accuracy", "test_accuracy", "num_params"),

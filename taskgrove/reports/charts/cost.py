@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from taskgrove.reports.colors import task_colors
+from taskgrove.reports.analyses.tasks import TaskRow
+from taskgrove.reports.drawing.colors import task_colors
 from taskgrove.reports.quantities import human
-from taskgrove.reports.table import TaskRow
 
 _MAX_NAMES = 30
 

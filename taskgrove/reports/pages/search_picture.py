@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from taskgrove.reports.labels import put_labels
+from taskgrove.reports.drawing.labels import put_labels
 from taskgrove.reports.quantities import human
 
 _COLORS = colormaps["viridis"]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import Commit
-from taskgrove.reports.colors import task_colors
-from taskgrove.reports.history import Child, Status, children
+from taskgrove.reports.analyses.history import Child, Status, children
+from taskgrove.reports.drawing.colors import task_colors
 
 MAX_LINES: Final = 10
 """With more tasks than this, bands over tasks replace one line per task."""

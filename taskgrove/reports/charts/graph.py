@@ -10,8 +10,8 @@ from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path as Outline
 
 from taskgrove.domain.view import SystemView
-from taskgrove.reports.colors import ink_on
-from taskgrove.reports.graph import MultitaskGraph, Node, NodeKind, Wire, multitask_graph
+from taskgrove.reports.drawing.colors import ink_on
+from taskgrove.reports.drawing.graph import MultitaskGraph, Node, NodeKind, Wire, multitask_graph
 
 _POINT = 1 / 72
 _LEAST_WIDTH = 5.0

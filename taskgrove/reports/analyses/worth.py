@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from taskgrove.domain.ids import ModelId, TaskName
 from taskgrove.domain.records import AddEvaluation, Commit, EndIteration, FinishChild, Publish, Retire
-from taskgrove.reports.bindings import INDEPENDENT, METHOD
-from taskgrove.reports.transfer import multi_task_gain
+from taskgrove.reports.analyses.bindings import INDEPENDENT, METHOD
+from taskgrove.reports.analyses.transfer import multi_task_gain
 
 _TEST = "test"
 

@@ -11,7 +11,7 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import ModelId, SlotName, TaskName
 from taskgrove.domain.records import Model
 from taskgrove.domain.view import SystemView
-from taskgrove.reports.table import totals
+from taskgrove.reports.analyses.tasks import totals
 from taskgrove.store.state import State
 
 Scores = Mapping[TaskName, float | None]

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from taskgrove.domain.ids import SlotName, TaskName
-from taskgrove.reports.bindings import Binding, Fate
-from taskgrove.reports.colors import ROOT_COLOR, task_colors
-from taskgrove.reports.matrix_picture import Matrix, draw_matrix
+from taskgrove.reports.analyses.bindings import Binding, Fate
+from taskgrove.reports.drawing.colors import ROOT_COLOR, task_colors
+from taskgrove.reports.drawing.matrix_picture import Matrix, draw_matrix
 
 _NAME_LENGTH = 20
 _NOTHING = "No task has been bound to another yet."

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import Commit
-from taskgrove.reports.bindings import Binding, Fate, Kept, Layer, Options, bindings
+from taskgrove.reports.analyses.bindings import Binding, Fate, Kept, Layer, Options, bindings
+from taskgrove.reports.analyses.worth import Change, Worth, worths
 from taskgrove.reports.quantities import MISSING, percent, plural
-from taskgrove.reports.show import two_columns
-from taskgrove.reports.worth import Change, Worth, worths
+from taskgrove.reports.words.show import two_columns
 
 _MOST_NEXT = 3
 _MOST_LINKS = 8

@@ -10,14 +10,15 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import Commit, Model, StartExperiment
 from taskgrove.domain.view import SystemView
-from taskgrove.reports import binding_table
-from taskgrove.reports.bindings import bindings
-from taskgrove.reports.history import Child, Status, TaskHistory, by_task, children, spent_by
-from taskgrove.reports.knowledge import flow_cells, knowledge_flow
+from taskgrove.reports.analyses.bindings import bindings
+from taskgrove.reports.analyses.history import Child, Status, TaskHistory, by_task, children, spent_by
+from taskgrove.reports.analyses.knowledge import flow_cells, knowledge_flow
+from taskgrove.reports.analyses.tasks import TaskRow, Totals
+from taskgrove.reports.analyses.transfer import accuracy_matrix
+from taskgrove.reports.analyses.worth import worths
 from taskgrove.reports.quantities import MISSING, duration, human, percent, plural
-from taskgrove.reports.table import TaskRow, Totals, as_markdown, sharing_sentence
-from taskgrove.reports.transfer import accuracy_matrix
-from taskgrove.reports.worth import worths
+from taskgrove.reports.words import binding_table
+from taskgrove.reports.words.table import as_markdown, sharing_sentence
 from taskgrove.store.spent import Spent
 
 _GRAPH_CAPTION = (

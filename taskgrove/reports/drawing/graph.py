@@ -12,8 +12,8 @@ from typing import Final
 from taskgrove.domain.ids import ComponentId, TaskName
 from taskgrove.domain.records import Component, Model
 from taskgrove.domain.view import SystemView
-from taskgrove.reports.colors import ROOT_COLOR, task_colors
-from taskgrove.reports.layout import Key, Layout, arrange, slot_rows
+from taskgrove.reports.drawing.colors import ROOT_COLOR, task_colors
+from taskgrove.reports.drawing.layout import Key, Layout, arrange, slot_rows
 
 HIDDEN_KINDS: Final = frozenset({"norm"})
 """Kinds of components that the graph leaves out, as the authors' figures do: the final norm is always

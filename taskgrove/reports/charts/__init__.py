@@ -1,0 +1,1 @@
+"""Pictures of the papers, each with the numbers behind it as a tidy table."""

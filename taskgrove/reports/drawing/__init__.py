@@ -1,0 +1,1 @@
+"""Means of drawing that charts share: colours, layouts, labels, figures as bytes."""

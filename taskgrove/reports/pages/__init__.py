@@ -1,0 +1,1 @@
+"""Folders of files for people and programs: reports, comparisons, searches, exports."""

@@ -1,0 +1,1 @@
+"""Analyses as text and tables, for a terminal and for pages."""
