@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, final
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from taskgrove.domain.ids import SlotName, TaskName
-from taskgrove.reports.analyses.bindings import Binding, Fate
+from taskgrove.reports.analyses.bindings import Binding, Fate, bindings
+from taskgrove.reports.analyses.run import Run
+from taskgrove.reports.analyses.tidy import TidyTable
+from taskgrove.reports.charts.base import AbstractStill
 from taskgrove.reports.drawing.colors import ROOT_COLOR, task_colors
 from taskgrove.reports.drawing.matrix_picture import Matrix, draw_matrix
+from taskgrove.reports.words.binding_table import of_models
 
 _NAME_LENGTH = 20
 _NOTHING = "No task has been bound to another yet."
@@ -98,3 +103,65 @@ def _slots(models: Sequence[Sequence[SlotName]]) -> list[SlotName]:
 
 def _cut(name: str) -> str:
     return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
+
+
+def _found(runs: Sequence[Run]) -> dict[TaskName, Binding]:
+    return of_models(bindings(runs[0].history, runs[0].usual))
+
+
+@final
+class ConflictsChart(AbstractStill):
+    """Conflicts between tasks (004, §3)."""
+
+    name: ClassVar[str] = "conflicts"
+    title: ClassVar[str] = "Conflicts between tasks"
+    summary: ClassVar[str] = "how much each new task conflicts with those it was compared with (004, §3)"
+    caption: ClassVar[str] = (
+        "How much the task of each row conflicts with those it was compared with: the norm of its layers' "
+        "conflicts. A frame marks the task that it was bound to."
+    )
+
+    def applies(self, runs: Sequence[Run]) -> bool:
+        return bool(_found(runs))
+
+    def draw(self, runs: Sequence[Run]) -> Figure:
+        return draw_task_conflicts(_found(runs), runs[0].view.tasks)
+
+    def tabulate(self, runs: Sequence[Run]) -> TidyTable:
+        return TidyTable(
+            headings=("task", "other", "conflict", "bound", "measure", "samples"),
+            rows=tuple(
+                (task, other, conflict, int(other == one.bound), one.measure, one.num_samples)
+                for task, one in _found(runs).items()
+                for other, conflict in one.candidates.items()
+            ),
+        )
+
+
+@final
+class LayersChart(AbstractStill):
+    """Conflicts layer by layer, and what was grown (004, §3)."""
+
+    name: ClassVar[str] = "layers"
+    title: ClassVar[str] = "Conflicts by layer"
+    summary: ClassVar[str] = "how much each layer conflicts with that of the task it was bound to (004, §3)"
+    caption: ClassVar[str] = (
+        "How much each layer conflicts between a task and the one it was bound to. A frame marks the layers "
+        "that the task got copies of; the others are shared."
+    )
+
+    def applies(self, runs: Sequence[Run]) -> bool:
+        return bool(_found(runs))
+
+    def draw(self, runs: Sequence[Run]) -> Figure:
+        return draw_layer_conflicts(_found(runs), runs[0].view.tasks)
+
+    def tabulate(self, runs: Sequence[Run]) -> TidyTable:
+        return TidyTable(
+            headings=("task", "bound", "slot", "conflict", "share", "fate"),
+            rows=tuple(
+                (task, one.bound, layer.slot, layer.conflict, layer.share, layer.fate)
+                for task, one in _found(runs).items()
+                for layer in one.layers
+            ),
+        )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar, final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from taskgrove.reports.analyses.tasks import TaskRow
+from taskgrove.reports.analyses.run import Run
+from taskgrove.reports.analyses.tasks import TaskRow, per_task
+from taskgrove.reports.analyses.tidy import TidyTable
+from taskgrove.reports.charts.base import AbstractStill
 from taskgrove.reports.drawing.colors import task_colors
 from taskgrove.reports.quantities import human
 
@@ -54,3 +58,23 @@ def _draw_point(axes: Axes, row: TaskRow, x: float, color: str) -> None:
     accuracy = row.test_accuracy if row.test_accuracy is not None else row.val_accuracy or 0.0
     face = color if tested else "none"
     axes.scatter([x], [100 * accuracy], s=36, facecolors=face, edgecolors=color, label=row.task)
+
+
+@final
+class CostChart(AbstractStill):
+    """Accuracy of every task against size and compute (the axes of 001, Figure 3, and 000, Figure 2)."""
+
+    name: ClassVar[str] = "cost"
+    title: ClassVar[str] = "Accuracy and cost"
+    summary: ClassVar[str] = "accuracy of each task against its accounted parameters and its FLOPs"
+    caption: ClassVar[str] = "Test accuracies; hollow points are validation accuracies of untested models."
+
+    def draw(self, runs: Sequence[Run]) -> Figure:
+        return draw_size(per_task(runs[0].view, runs[0].evaluations))
+
+    def tabulate(self, runs: Sequence[Run]) -> TidyTable:
+        rows = per_task(runs[0].view, runs[0].evaluations)
+        return TidyTable(
+            headings=("task", "test_accuracy", "val_accuracy", "accounted_params", "flops"),
+            rows=tuple((r.task, r.test_accuracy, r.val_accuracy, r.accounted_params, r.flops) for r in rows),
+        )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +12,9 @@ from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path as Outline
 
 from taskgrove.domain.view import SystemView
+from taskgrove.reports.analyses.run import Run
+from taskgrove.reports.analyses.tidy import TidyTable
+from taskgrove.reports.charts.base import AbstractStill
 from taskgrove.reports.drawing.colors import ink_on
 from taskgrove.reports.drawing.graph import MultitaskGraph, Node, NodeKind, Wire, multitask_graph
 
@@ -199,3 +204,37 @@ _DRAWERS = {
     NodeKind.COMPONENT: _draw_component,
     NodeKind.HEAD: _draw_head,
 }
+
+
+@final
+class GraphChart(AbstractStill):
+    """The multitask graph (001, Figures 2 and 9; 000, Figure 4)."""
+
+    name: ClassVar[str] = "graph"
+    title: ClassVar[str] = "Multitask graph"
+    summary: ClassVar[str] = "which layers each task's model is made of, shared ones once (000, Fig. 4)"
+    caption: ClassVar[str] = (
+        "Each task enters at the bottom (triangle) and follows the line of its colour through its model's "
+        "components (circles) to its head (rectangle, validation accuracy in percent). A component has the "
+        "colour of the task that trained it last, grey if it still carries a root's parameters; (n) is the "
+        "number of tasks it has been trained on. Final norms are not shown: they are cloned with the head."
+    )
+
+    def draw(self, runs: Sequence[Run]) -> Figure:
+        return draw_graph(runs[0].view)
+
+    def tabulate(self, runs: Sequence[Run]) -> TidyTable:
+        view = runs[0].view
+        found = [(task, view.best(task)) for task in view.tasks]
+        return TidyTable(
+            headings=("task", "slot", "kind", "component", "params", "users", "last_task", "trained_on"),
+            rows=tuple(
+                (
+                    *(task, part.slot, part.kind, part.id, part.num_params, len(view.users_of(part.id))),
+                    *(part.last_task, len(part.cycles)),
+                )
+                for task, model in found
+                if model is not None
+                for part in model.components
+            ),
+        )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
 from taskgrove.domain.records import AddMetrics
+from taskgrove.reports.analyses.history import measured
+from taskgrove.reports.analyses.run import Run
+from taskgrove.reports.analyses.tidy import TidyTable
+from taskgrove.reports.charts.base import AbstractStill
 from taskgrove.reports.quantities import percent
 
 _COLOR = "#30507c"
@@ -130,4 +135,31 @@ def _name_experiments(axes: Axes, found: Sequence[AddMetrics]) -> None:
             textcoords="offset points",
             fontsize=8,
             color="#606060",
+        )
+
+
+@final
+class MetricsChart(AbstractStill):
+    """The system after every task iteration (000, Figure 3)."""
+
+    name: ClassVar[str] = "metrics"
+    title: ClassVar[str] = "The system over time"
+    summary: ClassVar[str] = "test accuracy, size and compute after every task iteration (000, Fig. 3)"
+    caption: ClassVar[str] = (
+        "After each task iteration, over the tasks that have a model by then. A dashed line marks where "
+        "another experiment takes over."
+    )
+
+    def draw(self, runs: Sequence[Run]) -> Figure:
+        return draw_metrics(measured(runs[0].history))
+
+    def tabulate(self, runs: Sequence[Run]) -> TidyTable:
+        found = enumerate(measured(runs[0].history), 1)
+        return TidyTable(
+            headings=("step", "experiment", "task", "iteration", "metric", "value"),
+            rows=tuple(
+                (step, one.experiment, one.task, one.iteration, name, value)
+                for step, one in found
+                for name, value in one.values.items()
+            ),
         )

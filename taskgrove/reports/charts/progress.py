@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final, final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import Commit
 from taskgrove.reports.analyses.history import Child, Status, children
+from taskgrove.reports.analyses.run import Run
+from taskgrove.reports.analyses.tidy import TidyTable
+from taskgrove.reports.charts.base import AbstractStill
 from taskgrove.reports.drawing.colors import task_colors
 
 MAX_LINES: Final = 10
@@ -160,3 +163,28 @@ def _draw_legend(figure: Figure, axes: Axes, *, points: bool) -> None:
     else:
         text = "no child accepted yet"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color="#606060")
+
+
+@final
+class ProgressChart(AbstractStill):
+    """Best accuracies and scores so far, by children trained and by time."""
+
+    name: ClassVar[str] = "progress"
+    title: ClassVar[str] = "Search"
+    summary: ClassVar[str] = "best accuracy and score so far, by children trained and by wall time"
+    caption: ClassVar[str] = (
+        "Best of each task so far. Filled points are accepted children, hollow ones were rejected, crosses "
+        "failed; with more than ten tasks, bands over tasks take the place of lines and points."
+    )
+
+    def draw(self, runs: Sequence[Run]) -> Figure:
+        return draw_progress(runs[0].history, tasks=runs[0].view.tasks)
+
+    def tabulate(self, runs: Sequence[Run]) -> TidyTable:
+        return TidyTable(
+            headings=("child", "time", "task", "status", "score", "val_accuracy", "mutations"),
+            rows=tuple(
+                (c.order, c.time, c.task, c.status, c.score, c.quality, " ".join(c.mutations))
+                for c in children(runs[0].history)
+            ),
+        )
