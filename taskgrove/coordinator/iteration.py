@@ -115,7 +115,8 @@ class Iterations:
             score=proposal.score,
         )
         self._writer.commit(end, "end", task, iteration, begun)
-        self._narrator.ended(task, iteration, self._store.view().best(task))
+        best = self._store.view().best(task)
+        self._narrator.ended(task, iteration, best, untrained=self.children_left(task))
 
     def assess(self, task: TaskName) -> Course:
         """Record what the last task iteration has made of the task's model and of the system."""

@@ -50,8 +50,9 @@ class Narrator:
         )
         self.observe(event)
 
-    def ended(self, task: TaskName, iteration: int, model: Model | None) -> None:
-        """The task's model was published."""
+    def ended(self, task: TaskName, iteration: int, model: Model | None, *, untrained: int) -> None:
+        """The task's model was published; `untrained` children that were announced were not needed."""
+        self.total -= untrained
         if model is not None:
             self.best[task] = model.quality
         self.observe(self._event(Stage.ENDED, task, iteration))

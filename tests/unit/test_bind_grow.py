@@ -12,6 +12,7 @@ import pytest
 
 from taskgrove.agents.base import Assignment
 from taskgrove.agents.methods.bind_grow import GROWN, BindGrow, BindGrowOptions, BindGrowState
+from taskgrove.coordinator.base import Event
 from taskgrove.domain.errors import BadValueError, CommitRefusedError, UnknownNameError
 from taskgrove.domain.ids import CommitId, SlotName, TaskName
 from taskgrove.domain.jobs import Clone, Completed, Found, Fresh, ProbeJob, ProbeResult, Share, TrainJob
@@ -317,3 +318,9 @@ def test_the_index_tells_what_the_log_tells(tmp_path: Path) -> None:
     view = grow(store, RUN)
     with Index(store, tmp_path) as index:
         assert {best.task: best.model for best in index.bests()} == dict(view.bests)
+
+
+def test_progress_reaches_its_end_though_the_first_task_needs_no_second_net() -> None:
+    events: list[Event] = []
+    grow(tiny_store(MemoryBackend(), TASKS), RUN, observe=events.append)
+    assert events[-1].done == events[-1].total == events[0].total - 1
