@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from taskgrove.reports.quantities import duration, human, percent
+from taskgrove.cli.bars import Bars
+from taskgrove.reports.quantities import human, percent
 
 if TYPE_CHECKING:  # it carries out trials, so it loads torch
     from taskgrove.experiment.search.board import News
@@ -26,64 +24,42 @@ class SearchDisplay:
     """
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[text]}"),
-            console=console,
-            disable=quiet or not console.is_terminal,
-        )
-        self._all = self._progress.add_task("[bold]trials[/]", total=None, text="")
-        self._bars: dict[int, TaskID] = {}
-        self._began = time.monotonic()
-        self._before: int | None = None
+        self._bars = Bars(console, "trials", quiet=quiet)
 
     def __enter__(self) -> SearchDisplay:
-        self._progress.start()
+        self._bars.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._bars.__exit__(kind, value, trace)
 
     def observe(self, news: News) -> None:
         """Show what has happened to a trial."""
         if news.stage == "begun":
-            self._begin(news)
+            self._bars.begin(_name(news.number), news.ended)
         elif news.step is not None:
             self._go_on(news.step)
         elif news.result is not None:
             self._end(news)
-        self._progress.update(self._all, completed=news.ended, total=news.wanted, text=self._eta(news))
-
-    def _begin(self, news: News) -> None:
-        if self._before is None:  # what earlier calls have done says nothing about the time it takes
-            self._before, self._began = news.ended, time.monotonic()
-        self._bars[news.number] = self._progress.add_task(f"  trial {news.number}", total=None, text="")
+        self._bars.count(news.ended, news.wanted)
 
     def _go_on(self, step: Step) -> None:
-        bar = self._bars.get(step.number)
-        if bar is not None:  # what processes tell comes late sometimes
-            self._progress.update(bar, completed=step.done, total=step.total, text=escape(step.text))
+        fraction = step.done / step.total if step.total else 0.0
+        name = _name(step.number)
+        self._bars.go_on(name, done=step.done, total=step.total, fraction=fraction, text=step.text)
 
     def _end(self, news: News) -> None:
         assert news.result is not None
-        self._progress.remove_task(self._bars.pop(news.number))
-        if self._quiet:
-            return
+        self._bars.end(_name(news.number))
         result = news.result
-        line = (
+        self._bars.say(
             f"[green]finished[/]: trial {news.number}, gain {percent(result.gain)} %, {human(result.params)} "
             f"parameters, {result.remembered} of {result.computed + result.remembered} jobs remembered "
-            f"({news.ended}/{news.wanted}{self._eta(news)})"
+            f"({news.ended}/{news.wanted}{self._bars.estimate(news.ended, news.wanted)})"
         )
-        self._progress.console.print(line, highlight=False, markup=True, soft_wrap=True)
 
-    def _eta(self, news: News) -> str:
-        if self._before is None or news.ended <= self._before or news.ended >= news.wanted:
-            return ""
-        each = (time.monotonic() - self._began) / (news.ended - self._before)
-        return f" · ETA {duration(each * (news.wanted - news.ended))}"
+
+def _name(number: int) -> str:
+    return f"trial {number}"

@@ -50,7 +50,7 @@ def test_quiet_shows_nothing() -> None:
 
 def test_the_end_is_estimated_from_what_this_call_has_done(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(float(second) for second in range(0, 1000, 30))
-    monkeypatch.setattr("taskgrove.cli.compare_progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("taskgrove.cli.bars.time.monotonic", lambda: next(clock))
     first = Step(segment=1, segments=1, done=0, total=8, text="")
     half = Step(segment=1, segments=1, done=4, total=8, text="")
     console = Console(file=io.StringIO(), force_terminal=False)
