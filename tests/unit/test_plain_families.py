@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from taskgrove.backbones import stacks
@@ -208,3 +209,20 @@ def test_layouts_import_no_torch() -> None:
         imported += [alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names]
         assert imported
         assert not any(name.startswith("torch") for name in imported)
+
+
+@pytest.mark.parametrize("contiguous", [True, False])
+def test_convolutions_with_channels_side_by_side_compute_the_same(contiguous: bool) -> None:
+    family = family_of("convnet-tiny-test")
+    slot = CONVNETS["convnet-tiny-test"].slot(SlotName("conv_1"), {"data.resolution": 16}, 2)
+    tensors = {name: t.requires_grad_() for name, t in family.init(slot, Generator().manual_seed(0)).items()}
+    x_BCHW = torch.rand(5, 4, 8, 8, generator=Generator().manual_seed(1))
+    given = x_BCHW if contiguous else x_BCHW.contiguous(memory_format=torch.channels_last)
+    made = family.apply(slot, tensors, given)
+    plain = functional.conv2d(x_BCHW, tensors["weight"], tensors["bias"], padding=1)
+    expected = functional.relu(functional.max_pool2d(plain, 2))
+    # Sums over 36 products in another order: a few units in the last place.
+    torch.testing.assert_close(made, expected, rtol=1e-5, atol=1e-6)
+    grads = torch.autograd.grad(made.sum(), list(tensors.values()))
+    for grad, wanted in zip(grads, torch.autograd.grad(expected.sum(), list(tensors.values())), strict=True):
+        torch.testing.assert_close(grad, wanted, rtol=1e-5, atol=1e-5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -45,6 +46,11 @@ class ConvnetFamily(AbstractStackFamily):
 
 
 def _convolve(tensors: Tensors, x_BCHW: Tensor) -> Tensor:
-    """Features (B, 2C, H/2, W/2); the ReLU gives the same after the pooling, at a quarter of the cost."""
+    """Features (B, 2C, H/2, W/2); the ReLU gives the same after the pooling, at a quarter of the cost.
+
+    Convolutions and poolings are about twice as fast when a pixel's channels lie side by side in memory,
+    forward and backward; the features keep that order from layer to layer.
+    """
+    x_BCHW = x_BCHW.contiguous(memory_format=torch.channels_last)
     y = functional.conv2d(x_BCHW, tensors["weight"], tensors["bias"], padding=KERNEL // 2)
     return functional.relu(functional.max_pool2d(y, 2))
