@@ -73,5 +73,5 @@ clean:  ## forget environments, caches and the demo
 	@touch $@
 
 .venv/.dev: .venv/.torch pyproject.toml
-	$(PIP) -e '.[demo,search,hub,cloud,ray,tensorboard,dev]'
+	$(PIP) -e '.[demo,search,hub,tfds,cloud,ray,tensorboard,dev]'
 	@touch $@ .venv/.demo

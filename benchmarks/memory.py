@@ -26,7 +26,7 @@ from benchmarks.system import System, make_system, noise, trained, usual_hparams
 from taskgrove.backbones.families.vit.members import layout_of
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.experiment.spec import TrainSpec
-from taskgrove.reports.charts.pareto import COLORS
+from taskgrove.reports.drawing.look import CATEGORIES
 from taskgrove.store.backends import open_backend
 from taskgrove.trainer.run import CACHE_BYTES
 
@@ -133,7 +133,7 @@ def draw(curves: Sequence[Curve]) -> Figure:
     """Growth of memory against children, a panel per experiment."""
     figure = Figure(figsize=(12, 4), layout="constrained")
     row = figure.subplots(1, len(curves), squeeze=False)[0]
-    for axes, curve, color in zip(row, curves, COLORS, strict=False):
+    for axes, curve, color in zip(row, curves, CATEGORIES, strict=False):
         children = [x for x, _ in curve.seen]
         axes.plot(children, [y - curve.seen[0][1] for _, y in curve.seen], color=color, label="measured")
         axes.plot(children, [x * curve.kept_mb for x in children], "--", color="#808080", label=curve.kept)

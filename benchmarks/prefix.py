@@ -24,7 +24,7 @@ from taskgrove.backbones.families import family_of
 from taskgrove.domain.ids import SlotName
 from taskgrove.domain.jobs import TrainConfig, TrainJob
 from taskgrove.domain.layout import training_flops
-from taskgrove.reports.charts.pareto import COLORS
+from taskgrove.reports.drawing.look import CATEGORIES
 from taskgrove.trainer.run import Trainer
 
 PLAIN, FAST, WARM = "plain", "fast", "remembered"
@@ -121,7 +121,7 @@ def draw(steps: Times, shares: Mapping[str, float]) -> Figure:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     names = list(shares)
-    for way, color in zip(WAYS, COLORS, strict=False):
+    for way, color in zip(WAYS, CATEGORIES, strict=False):
         axes.plot(names, [1e3 * median(steps[way, n]) for n in names], "o-", color=color, label=way)
     whole = 1e3 * median(steps[FAST, "embedding"])
     bare = [whole * shares[name] for name in names]

@@ -32,9 +32,10 @@ from benchmarks.system import make_system, noise, trained
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.experiment.build import build_train
-from taskgrove.experiment.decode import VARIANTS, read_table
+from taskgrove.experiment.decode import VARIANTS
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.spec import ExperimentSpec, TrainSpec
+from taskgrove.experiment.tables import read_table
 
 PEER_MODULE = "benchmarks.peers.vit_finetune"
 TIMMS_WAY = "timm's way"

@@ -1,10 +1,12 @@
-"""The cost of one training step with all layers trainable: ours, plain and fast, beside a plain timm loop.
+"""The cost of one training step with all layers trainable: ours, plain and fast, beside a plain loop.
 
     python -m benchmarks.step --peer-python /path/to/timm-env/bin/python --out step_2cores
     python -m benchmarks.step --member vit-b --resolution 80 --batch 16 --out step_b16_2cores
+    python -m benchmarks.step --member convnet-32 --edge 32 --batch 64 --out step_convnet32_2cores
 
-The peer's environment is `benchmarks/peers/timm.txt`; without one the peer is a plain ViT in timm's way. Our
-steps begin with uint8 images, the peer's with a batch that lies ready on the device.
+The peer of a ViT is timm's; its environment is `benchmarks/peers/timm.txt`, and without one it is a plain ViT
+in timm's way. That of a convolutional network is made of PyTorch's modules. Our steps begin with uint8
+images, the peer's with a batch that lies ready on the device.
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ from benchmarks.peer import KEEPS_FREED_MEMORY, Peer
 from benchmarks.system import TASK, noise, usual_hparams
 from taskgrove.backbones.assemble import Network, assemble
 from taskgrove.backbones.families import family_of
-from taskgrove.backbones.families.vit.members import layout_of
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.trainer.allocator import keep_freed_memory
 from taskgrove.trainer.fast import Memory
@@ -37,7 +38,7 @@ from taskgrove.trainer.prefix import Prefixes
 from taskgrove.trainer.train import learner_of
 
 ENGINES = ("plain", "fast")
-STEP_MODULE = "benchmarks.peers.vit_step"
+STEP_MODULE = "benchmarks.peers.image_step"
 Variant = tuple[str, str]
 """What takes the steps, and in which precision."""
 
@@ -102,10 +103,11 @@ def own_steps(arguments: argparse.Namespace, engine: str, precision: str, device
 
 def peer_settings(arguments: argparse.Namespace, precision: str, device: torch.device) -> dict[str, Any]:
     """The same model and batch, for the peer."""
-    layout = layout_of(arguments.member)
+    family = family_of(arguments.member)
+    layout: Any = family.layout(arguments.member)
     asked = {name: vars(arguments)[name] for name in ("batch", "threads", "resolution")}
     here = {"num_classes": arguments.classes, "precision": precision, "device": str(device)}
-    return {**asdict(layout), **asked, **here}
+    return {"family": family.name, **asdict(layout), **asked, **here}
 
 
 def start_peers(
@@ -186,7 +188,7 @@ def measure(arguments: argparse.Namespace) -> Page:
             f"Median of {arguments.repetitions} turns, with the range; variants take turns in one run. "
             "`× the peer` is against the peer as it is, in the same precision. Shares are those of the "
             "profiler, which slows small operators down; milliseconds are these shares of the step without "
-            "it. A fast step computes only the class token in its topmost block, so it multiplies less.",
+            "it. A fast step of a ViT computes only the class token in its topmost block: fewer products.",
         ],
     )
 

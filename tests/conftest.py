@@ -10,6 +10,9 @@ import pytest
 import torch
 from hypothesis import settings
 
+from taskgrove.reports.base import AbstractChart
+from taskgrove.reports.pages.choice import Choice
+
 # The same examples every time, so that a change is judged by what it changes; `make test-slow` looks
 # for new ones with `--hypothesis-profile=search`.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -59,5 +62,9 @@ def threads() -> Iterator[None]:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports draw nothing, for tests that do not look at pictures."""
-    for kind in ("png", "svg"):
-        monkeypatch.setattr(f"taskgrove.reports.pages.report.{kind}", lambda *_, **__: b"picture")
+
+    def undrawn(chart: AbstractChart, runs: object, choice: Choice) -> dict[str, bytes]:
+        wanted = [suffix for suffix in chart.formats if suffix in choice.formats]
+        return {f"pictures/{chart.name}.{suffix}": b"picture" for suffix in wanted}
+
+    monkeypatch.setattr("taskgrove.reports.pages.report._pictures", undrawn)

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 import taskgrove
+from taskgrove.cli.listing import SourceOption, sources_of
 from taskgrove.cli.output import GroveArgument, JsonOption, columns, emit, err, say
 from taskgrove.cli.reading import reading_shown
 from taskgrove.domain.records import TaskSpec
 from taskgrove.experiment.places import open_store
-from taskgrove.experiment.suites import SUITES
+from taskgrove.experiment.suites.binding import bound_tasks
+from taskgrove.experiment.suites.reading import suite_of
 from taskgrove.experiment.variables import filled
 
 task_app = typer.Typer(no_args_is_help=True, help="Add tasks and list them.")
@@ -61,15 +63,22 @@ def add(
 def add_suite(
     grove: GroveArgument,
     name: Annotated[str, typer.Argument(help="See `taskgrove list suites`.")],
+    source: SourceOption = None,
 ) -> None:
     """Add all tasks of a suite that the system does not have yet."""
+    entries = bound_tasks(suite_of(name), sources_of(source))
     system = taskgrove.open(grove)
-    for entry in SUITES[name].tasks:
+    for entry in entries:
         if entry.name not in system.view().tasks:
-            source, splits = filled(entry.source), entry.splits() or None
+            where, splits = filled(entry.source), entry.splits() or None
             with reading_shown(err):
                 spec = system.add_task(
-                    entry.name, source, splits, allow_overlap=entry.allow_overlap, private=entry.private
+                    entry.name,
+                    where,
+                    splits,
+                    allow_overlap=entry.allow_overlap,
+                    private=entry.private,
+                    classes=entry.classes,
                 )
             say(f"{entry.name}: {spec.num_classes} classes, {spec.sizes['train']:,} training images.")
 

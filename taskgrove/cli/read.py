@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Group
 
-from taskgrove.cli.output import AtOption, GroveArgument, JsonOption, emit, say
+from taskgrove.cli.drawing import Drawing
+from taskgrove.cli.output import AtOption, GroveArgument, JsonOption, emit, err, say
 from taskgrove.cli.use import opened
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.ids import TaskName
@@ -110,6 +111,25 @@ def report(
     grove: GroveArgument,
     folder: Annotated[Path, typer.Argument(help="Where to write it; renewed when it exists.")],
     at: AtOption = None,
+    title: Annotated[str, typer.Option(help="Of the page of a system.")] = "Taskgrove",
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only these charts, e.g. graph,pareto; see `list charts`.")
+    ] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="Only these: html, md, svg, png, gif, csv, json.")
+    ] = None,
 ) -> None:
-    """Write tables and pictures of the system into a folder."""
-    say(str(opened(grove, at).report(folder)[0]))
+    """Write a page with tables and charts of a system, or of a comparison, into a folder."""
+    # A comparison is read by what carries it out, which loads torch.
+    from taskgrove.experiment.comparison.read import is_comparison, report_comparison
+
+    wanted, suffixes = only or (), formats or ()
+    with Drawing(err) as drawing:
+        if is_comparison(grove):
+            if at is not None:
+                raise BadValueError("--at is of one system; a comparison has many. Leave it out.")
+            written = report_comparison(grove, folder, only=wanted, formats=suffixes, told=drawing.told)
+        else:
+            system = opened(grove, at)
+            written = system.report(folder, title, only=wanted, formats=suffixes, told=drawing.told)
+    say(str(written[0]))

@@ -22,11 +22,11 @@ from taskgrove.domain.records import Component, Model, StartExperiment, identifi
 from taskgrove.domain.seeds import derive
 from taskgrove.domain.view import SystemView
 from taskgrove.experiment.crew import crew_of
-from taskgrove.experiment.decode import decode
 from taskgrove.experiment.roots import weights_file
 from taskgrove.experiment.scores import build_score
 from taskgrove.experiment.spaces import space_of
 from taskgrove.experiment.spec import ExperimentSpec, RootSpec, SpaceSpec, TrainSpec, canonical, digest
+from taskgrove.experiment.tables import decode
 from taskgrove.scoring.base import Cost
 from taskgrove.store.tensors import pack
 from taskgrove.tasks.load import normalise_source

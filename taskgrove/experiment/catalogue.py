@@ -11,8 +11,9 @@ from taskgrove.domain.errors import UnknownNameError
 from taskgrove.experiment.roots import ROOTS
 from taskgrove.experiment.scores import FORMS
 from taskgrove.experiment.spaces import SPACES
-from taskgrove.experiment.suites import SUITES
+from taskgrove.experiment.suites.looking import summaries
 from taskgrove.mutations.kinds import MUTATIONS
+from taskgrove.reports.charts import in_order
 from taskgrove.store.backends import BACKENDS
 from taskgrove.tasks.sources import SOURCES
 
@@ -28,7 +29,8 @@ CATALOGUE: Mapping[str, Callable[[], dict[str, str]]] = {
     "sources": lambda: {name: source.summary for name, source in SOURCES.items()},
     "spaces": lambda: {name: space.summary for name, space in SPACES.items()},
     "scores": lambda: {name: form.summary for name, form in FORMS.items()},
-    "suites": lambda: {name: suite.summary for name, suite in SUITES.items()},
+    "suites": summaries,
+    "charts": lambda: {chart.name: chart.summary for chart in in_order()},
     "backends": lambda: {name: backend.summary for name, backend in BACKENDS.items()},
     "executors": lambda: {name: executor.summary for name, executor in EXECUTORS.items()},
 }
@@ -39,7 +41,7 @@ def registered(what: str) -> dict[str, str]:
 
     Args:
         what: `agents`, `mutations`, `families`, `roots`, `sources`, `spaces`, `scores`, `suites`,
-            `backends` or `executors`.
+            `charts`, `backends` or `executors`.
 
     Raises:
         UnknownNameError: There is no such kind.

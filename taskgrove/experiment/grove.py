@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from taskgrove.experiment.history import Moment, store_at
 from taskgrove.experiment.places import blob_cache, rooted_store
 from taskgrove.experiment.pulse import Pulse, both, new_holder, note_of
 from taskgrove.experiment.role import EVERYTHING, Role, in_role, standing
+from taskgrove.experiment.searched import searched_values
 from taskgrove.experiment.spec import (
     AgentSpec,
     ExperimentSpec,
@@ -49,13 +50,16 @@ from taskgrove.experiment.spec import (
 from taskgrove.experiment.usual import usual_options
 from taskgrove.experiment.workplace import Workplace, read_task
 from taskgrove.reports.analyses.bindings import METHOD
-from taskgrove.reports.pages.report import write_report
+from taskgrove.reports.analyses.run import Run
+from taskgrove.reports.pages.choice import Choice
+from taskgrove.reports.pages.report import Told, write_report
 from taskgrove.serving.predict import Prediction, predict
 from taskgrove.store.base import AbstractBackend
 from taskgrove.store.state import State
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import read_tensors
 from taskgrove.tasks.base import TaskData
+from taskgrove.tasks.checks import check_num_classes
 from taskgrove.tasks.load import describe, load_raw, normalise_source
 from taskgrove.tasks.roles import cut_task, resolve_splits
 from taskgrove.tasks.sources.arrays import ArrayData
@@ -122,6 +126,7 @@ class Grove:
         *,
         allow_overlap: bool = False,
         private: bool = False,
+        classes: int | None = None,
     ) -> TaskSpec:
         """Add a task to be learned.
 
@@ -133,6 +138,7 @@ class Grove:
                 missing roles get the source's own splits, and validation is cut from train.
             allow_overlap: Accept splits that share images, as some published experiments did.
             private: Never let its models be parents of other tasks' models.
+            classes: Number of classes that the data must have; None for any.
 
         Raises:
             DuplicateNameError: The system has a task of that name.
@@ -148,6 +154,7 @@ class Grove:
             raw, text = source.raw, source.source
         else:
             raw, text = load_raw(source), source
+        check_num_classes(raw.class_names, classes, text)
         chosen = resolve_splits(raw, splits)
         data = cut_task(raw, chosen, allow_overlap=allow_overlap)
         if isinstance(source, ArrayData):
@@ -307,10 +314,37 @@ class Grove:
         self.store.refresh()
         return self.store.state.evaluations
 
-    def report(self, folder: Path, title: str = "Taskgrove") -> tuple[Path, ...]:
-        """Write tables and pictures of the system into a folder; returns the files."""
-        history, usual = list(self.store.history()), usual_options(METHOD)
-        return write_report(folder, self.view(), history, self.evaluations(), title, usual)
+    def report(
+        self,
+        folder: Path,
+        title: str = "Taskgrove",
+        *,
+        only: Iterable[str] = (),
+        formats: Iterable[str] = (),
+        told: Told | None = None,
+    ) -> tuple[Path, ...]:
+        """Write a page with tables and charts of the system into a folder; returns the files, the page first.
+
+        Args:
+            folder: Made when missing.
+            title: Of the page.
+            only: Names of charts, see `taskgrove list charts`; all that have something to say when empty.
+            formats: `html`, `md`, `svg`, `png`, `gif`, `csv`, `json`; all when empty.
+            told: Told before each chart: its name, how many are done, of how many.
+
+        Raises:
+            UnknownNameError: No chart of one system, or no format, has a name that was given.
+            BadValueError: The path, or a parent of it, is a file.
+        """
+        choice = Choice.of(only, formats)
+        run = Run(
+            view=self.view(),
+            history=list(self.store.history()),
+            evaluations=self.evaluations(),
+            usual=usual_options(METHOD),
+            valid=searched_values(self.view()),
+        )
+        return write_report(folder, run, title, choice, told)
 
     def _carry_out(
         self,
@@ -348,6 +382,7 @@ class Grove:
                 entry.splits(),
                 allow_overlap=entry.allow_overlap,
                 private=entry.private,
+                classes=entry.classes,
             )
         except DuplicateNameError:
             known = self.view().tasks.get(TaskName(entry.name))

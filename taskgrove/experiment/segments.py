@@ -8,21 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from taskgrove.domain.errors import BadValueError, DuplicateNameError, UnknownNameError
-from taskgrove.experiment.decode import (
-    SEGMENTS,
-    decode,
-    expect,
-    experiment_of,
-    located,
-    read_table,
-    refuse_variants,
-)
+from taskgrove.experiment.decode import SEGMENTS, experiment_of, refuse_variants
 from taskgrove.experiment.spec import ExperimentSpec, TaskEntry
+from taskgrove.experiment.tables import decode, expect, located, read_table
 
 REPLACED = ("agent", "score", "space", "budget", "limits", "train", "defaults", "groups")
 """Tables that a segment replaces as a whole when it names them."""
-ARRIVING = ("suite", "tasks")
-"""What a segment adds to the tasks so far."""
+ARRIVING = ("suite", "sources", "tasks")
+"""What a segment adds to the tasks so far, and where the data of its own suite are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,6 +188,7 @@ class TaskEntry:
     Attributes:
         allow_overlap: Accept splits that share images, as some published experiments did.
         private: Whether its models are never parents of other tasks' models.
+        classes: Number of classes that the data must have; None for any.
     """
 
     name: str
@@ -197,9 +198,12 @@ class TaskEntry:
     test: str | None = None
     allow_overlap: bool = False
     private: bool = False
+    classes: int | None = None
 
     def __post_init__(self) -> None:
         check_name("a task", self.name)
+        if self.classes is not None and self.classes < 2:
+            raise BadValueError(f"Task {self.name!r} needs at least two classes, got {self.classes}.")
 
     def splits(self) -> dict[str, str]:
         """The splits that are spelled out, by role."""
@@ -245,6 +249,7 @@ class ExperimentSpec:
         schedule: How task iterations follow each other: `sequential`, `rounds` or `free`.
         defaults: Other default values for searched hyperparameters.
         suite: A registered suite, whose tasks come before `tasks`.
+        sources: Where the data of the suite's tasks are, by task or as `default`; see `suites.binding`.
         groups: What is different for some tasks.
         limits: When it ends before its iterations do.
         resources: What a job needs of its machine, for executors that choose one.
@@ -264,6 +269,7 @@ class ExperimentSpec:
     train: TrainSpec = field(default_factory=TrainSpec)
     defaults: Mapping[str, HparamValue] = field(default_factory=dict)
     suite: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
     tasks: tuple[TaskEntry, ...] = ()
     groups: tuple[GroupSpec, ...] = ()
     limits: Limits = field(default_factory=Limits)
@@ -323,7 +329,7 @@ def digest(spec: ExperimentSpec, precision: str, threads: int) -> str:
     """
     fields = asdict(spec)
     where = ("device", "executor", "workers", "resources")
-    for free in (*where, "name", "root", "suite", "tasks", "train", "limits"):
+    for free in (*where, "name", "root", "suite", "sources", "tasks", "train", "limits"):
         del fields[free]
     del fields["agent"]["iterations"]
     train = {**asdict(spec.train), "precision": precision, "threads": threads}

@@ -7,6 +7,13 @@ import re
 
 from taskgrove.domain.errors import BadValueError
 
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def unset(text: str) -> list[str]:
+    """The environment variables that the text needs and that are not set."""
+    return [name for name in _VARIABLE.findall(text) if name not in os.environ]
+
 
 def filled(text: str) -> str:
     """The text with every `${NAME}` replaced by the environment variable of that name.
@@ -23,4 +30,4 @@ def filled(text: str) -> str:
             )
         return os.environ[match[1]]
 
-    return re.sub(r"\$\{(\w+)\}", value, text)
+    return _VARIABLE.sub(value, text)

@@ -63,3 +63,9 @@ def absolute_path(text: str) -> str:
     if not text:
         raise TaskDataError("A path is missing behind the colon.")
     return os.path.abspath(os.path.expanduser(text))
+
+
+def missing_path(text: str) -> str:
+    """What `AbstractSource.missing` says of a file or folder."""
+    path = absolute_path(text)
+    return "" if os.path.exists(path) else path

@@ -109,3 +109,11 @@ class AbstractSource(ABC):
             TaskDataError: The data is missing, damaged or of the wrong form; says where and why.
             MissingExtraError: A package is needed that is not installed.
         """
+
+    def missing(self, argument: str) -> str:
+        """What of the data is not on this machine, found out without reading it; empty for nothing known.
+
+        Args:
+            argument: In any form that `normalise` accepts.
+        """
+        return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -145,3 +145,18 @@ def as_raw(splits: Mapping[str, Split], class_names: tuple[str, ...] | None, whe
             f"{where} has the label {highest} but {len(names)} class names, for labels 0 .. {len(names) - 1}."
         )
     return RawData(splits=splits, class_names=names)
+
+
+def check_num_classes(names: Sequence[str], expected: int | None, source: str) -> None:
+    """Refuse data that has another number of classes than expected; None expects any.
+
+    Raises:
+        TaskDataError: The numbers differ.
+    """
+    if expected is not None and len(names) != expected:
+        shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        raise TaskDataError(
+            f"{source} has {len(names)} classes ({shown}), but the task says that it has {expected}. Likely "
+            "it is another version or configuration of the data set, or the wrong label. Correct the "
+            "source, or the number of classes if the data is what you want."
+        )

@@ -1,4 +1,4 @@
-"""Sources by their text `name:argument`, for those that are made of another source: `permuted`, `split`."""
+"""Sources by their text `name:argument`, for those that are made of others: `permuted`, `split`, `joined`."""
 
 from __future__ import annotations
 
@@ -47,9 +47,14 @@ def inner_of(argument: str, form: str) -> tuple[str, str]:
     inner, _, choice = argument.rpartition(":")
     if ":" not in inner or not choice:
         raise TaskDataError(f"{argument!r} does not name a source and a choice; write {form}.")
+    refuse_arrays(inner)
+    return inner, choice
+
+
+def refuse_arrays(inner: str) -> None:
+    """Refuse the source `arrays`, whose data only a store has."""
     if inner.startswith("arrays:"):
         raise TaskDataError(
             "Arrays are given in Python, and no other source can be made of them here. Change them before "
             "they are given: taskgrove.arrays(changed_x, y)."
         )
-    return inner, choice

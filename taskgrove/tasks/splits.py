@@ -18,7 +18,6 @@ all classes. Many files are sorted by class; a plain slice of those would leave 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,17 +27,13 @@ from numpy.typing import NDArray
 
 from taskgrove.domain.errors import TaskDataError, UnknownNameError
 from taskgrove.tasks.base import Labels, RawData, Split
+from taskgrove.tasks.expressions import Part, Slice, Where, parse
 from taskgrove.tasks.mapped import Index, joined
 
 ROW = "row"
 """Column with which a source says that images of several of its splits are the same ones."""
 
 _STRATIFIED_SEED = 0
-_PART = re.compile(r"\s*([\w.-]+)\s*((?:\[[^\[\]]*\]\s*)*)")
-_BOUND = r"(-?\d+(?:\.\d+)?%|-?\d+)?"
-_SLICE = re.compile(rf"\s*(stratified\b)?\s*{_BOUND}\s*:\s*{_BOUND}\s*")
-_COLUMN = re.compile(r"\s*(\w+)\s*=\s*(-?\d+)(?:\s*\.\.\s*(-?\d+))?\s*")
-_EXAMPLES = "'train', 'train[5%:]', 'train[:800]', 'all[drawer=1..16]', 'train[stratified :10%]' or 'a+b'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +60,7 @@ def cut(raw: RawData, expression: str) -> Split:
 
 def select(raw: RawData, expression: str) -> Selection:
     """Where the images that `expression` names are found; see `cut`."""
-    parts = tuple(_part(raw, part, expression) for part in expression.split("+"))
+    parts = tuple(_part(raw, part) for part in parse(expression))
     if not sum(len(index) for _, index in parts):
         sizes = {name: len(split) for name, split in raw.splits.items()}
         raise TaskDataError(f"The split {expression!r} names no image; the source holds {sizes}.")
@@ -93,28 +88,21 @@ def shared(raw: RawData, one: Selection, other: Selection) -> int:
     return len(np.intersect1d(_rows(raw, one), _rows(raw, other)))
 
 
-def _part(raw: RawData, text: str, expression: str) -> tuple[str, Index]:
-    match = _PART.fullmatch(text)
-    if match is None:
-        raise TaskDataError(f"The split {expression!r} cannot be read at {text!r}; write {_EXAMPLES}.")
-    name, brackets = match.groups()
-    if name not in raw.splits:
-        raise UnknownNameError.of("split", name, raw.splits)
-    index = np.arange(len(raw.splits[name]))
-    for bracket in re.findall(r"\[([^\[\]]*)\]", brackets):
-        index = _narrow(raw.splits[name], index, bracket, expression)
-    return name, index
+def _part(raw: RawData, part: Part) -> tuple[str, Index]:
+    if part.split not in raw.splits:
+        raise UnknownNameError.of("split", part.split, raw.splits)
+    split = raw.splits[part.split]
+    index = np.arange(len(split))
+    for bracket in part.brackets:
+        index = _narrow(split, index, bracket)
+    return part.split, index
 
 
-def _narrow(split: Split, index: Index, bracket: str, expression: str) -> Index:
-    if match := _COLUMN.fullmatch(bracket):
-        name, low, high = match.groups()
-        return index[_within(split.columns, name, int(low), int(high or low))[index]]
-    if match := _SLICE.fullmatch(bracket):
-        stratified, start, stop = match.groups()
-        order = index[stratified_order(split.labels[index])] if stratified else index
-        return order[_bound(start, len(order), 0) : _bound(stop, len(order), len(order))]
-    raise TaskDataError(f"The split {expression!r} cannot be read at '[{bracket}]'; write {_EXAMPLES}.")
+def _narrow(split: Split, index: Index, bracket: Slice | Where) -> Index:
+    if isinstance(bracket, Where):
+        return index[_within(split.columns, bracket.column, bracket.low, bracket.high)[index]]
+    order = index[stratified_order(split.labels[index])] if bracket.stratified else index
+    return order[bracket.within(len(order))]
 
 
 def _within(columns: Mapping[str, NDArray[Any]], name: str, low: int, high: int) -> NDArray[np.bool_]:
@@ -126,19 +114,6 @@ def _within(columns: Mapping[str, NDArray[Any]], name: str, low: int, high: int)
             f"The column {name!r} holds {column.dtype} of shape {column.shape}, not whole numbers."
         )
     return np.asarray((column >= low) & (column <= high))
-
-
-def _bound(text: str | None, size: int, default: int) -> int:
-    if text is None:
-        return default
-    if text.endswith("%"):
-        percent = float(text[:-1])
-        if abs(percent) > 100:
-            raise TaskDataError(f"The boundary {text} is beyond 100 percent.")
-        position = round(percent * size / 100)
-    else:
-        position = int(text)
-    return max(position + size, 0) if text.startswith("-") else min(position, size)
 
 
 def stratified_order(labels: Labels) -> Index:
@@ -163,12 +138,13 @@ def subset(split: Split, index: Index) -> Split:
     return Split(images=split.pixels[where], labels=split.labels[where], columns=columns)
 
 
-def _rows(raw: RawData, selection: Selection) -> NDArray[np.int64]:
-    return np.concatenate([np.asarray(_numbers(raw, name))[index] for name, index in selection.parts])
-
-
-def _numbers(raw: RawData, name: str) -> NDArray[Any]:
+def row_numbers(raw: RawData, name: str) -> NDArray[Any]:
+    """(N,) a number for each image of a split; images of two splits with the same number are the same."""
     if ROW in raw.splits[name].columns:
         return raw.splits[name].columns[ROW]
     offset = sum(len(split) for other, split in raw.splits.items() if other < name)
     return np.arange(offset, offset + len(raw.splits[name]))
+
+
+def _rows(raw: RawData, selection: Selection) -> NDArray[np.int64]:
+    return np.concatenate([np.asarray(row_numbers(raw, name))[index] for name, index in selection.parts])

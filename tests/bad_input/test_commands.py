@@ -49,7 +49,7 @@ UNKNOWN = [
     unknown("unknown option", f"grow grove {GROW} --option sons=2", "'sons'", "Known: children, generations"),
     unknown("unknown default", f"grow grove {GROW} --default opt.rl=1", "'opt.rl'", "mean 'opt.lr'"),
     unknown("unknown executor", f"grow grove {GROW} --executor ray9", "'ray9'", "Known: futures, inline"),
-    unknown("unknown suite", "task suite grove glyphs9", "'glyphs9'", "mean 'glyphs8'"),
+    unknown("unknown suite", "task suite grove glyphs9", "'glyphs9'", "mean 'glyphs'"),
     unknown("unknown list", "list agent", "'agent'", "Did you mean 'agents'"),
 ]
 VALUES = [

@@ -89,7 +89,7 @@ SOURCES = [
         "parquet:x",
         "unknown_name",
         "'parquet'",
-        "Known: arrays, folder, fonts, glyphs, npz",
+        "Known: arrays, folder, fonts, glyphs, hub, joined, npz",
     ),
     source_case("no colon", "good.npz", "task_data", "'good.npz'", "Did you mean 'npz:good.npz'"),
     source_case("no path", "npz:", "task_data", "path is missing", "behind the colon"),

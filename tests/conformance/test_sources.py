@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import matplotlib
 import numpy as np
 import pytest
@@ -50,6 +51,23 @@ def _permuted(folder: Path) -> str:
     return f"npz:{_npz(folder)}:3"
 
 
+def _tfds(folder: Path) -> str:
+    return f"shades/rgb?dir={Path(__file__).parents[1]}/data/tfds&label=number"
+
+
+def _hub(folder: Path) -> str:
+    source = SOURCES["folder"].load(_folder(folder)).splits["all"]
+    kinds = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    rows = {"image": list(source.images), "label": source.labels.tolist()}
+    datasets.Dataset.from_dict(rows, features=kinds).save_to_disk(str(folder / "saved"))
+    return f"{folder}/saved"
+
+
+def _joined(folder: Path) -> str:
+    np.savez(folder / "more.npz", x_test=np.zeros((3, 8, 8), np.uint8), y_test=np.array([2, 1, 0]))
+    return f"npz:{_npz(folder)};more=npz:{folder}/more.npz"
+
+
 def _split(folder: Path) -> str:
     return "glyphs:digits?per_class=4&size=16:1/3"
 
@@ -58,15 +76,30 @@ ARGUMENTS: dict[str, Callable[[Path], str]] = {
     "folder": _folder,
     "fonts": _fonts,
     "glyphs": _glyphs,
+    "hub": _hub,
+    "joined": _joined,
     "npz": _npz,
     "permuted": _permuted,
     "sklearn": _sklearn,
     "split": _split,
+    "tfds": _tfds,
 }
 NONSENSE: dict[str, tuple[str, ...]] = {
     "folder": ("", "/no/such/folder", "pictures?size=huge", "pictures?size=", "pictures?colour=red"),
     "fonts": ("", "digits", "digits@/no/such/folder", "klingon@.", "digits@.?size=0", "digits@.?bold=1"),
     "glyphs": ("", "klingon", "digits?size=0", "digits?per_class=-1", "digits?fonts=/no/such/folder"),
+    "hub": ("", "pets", "a/b/c", "/no/such/folder", "a/b?size=0", "a/b?colour=red", ".?revision=main"),
+    "joined": (
+        "",
+        "npz:x.npz",
+        "npz:x.npz;y.npz",
+        "npz:x.npz;v=npz:x.npz",
+        "npz:/no/such/file.npz;v=glyphs:digits",
+        "glyphs:digits;v=glyphs:klingon",
+        "glyphs:digits;v=glyphs:greek",
+        "glyphs:digits;v=glyphs:digits?size=16",
+        f"glyphs:digits;v=arrays:{'ab' * 32}",
+    ),
     "npz": ("", "/no/such/file.npz", __file__),
     "permuted": (
         "",
@@ -95,6 +128,15 @@ NONSENSE: dict[str, tuple[str, ...]] = {
         "glyphs:digits:0/0",
         "glyphs:digits:0/6",
         "klingon:digits:0/2",
+    ),
+    "tfds": (
+        "",
+        "../x",
+        "a/b/c",
+        "mnist:newest",
+        "mnist?dir=/no/such/folder",
+        "mnist?size=0",
+        "mnist?colour=red",
     ),
 }
 CHECKS = tuple(

@@ -16,6 +16,7 @@ from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.domain.registry import Registry
 from taskgrove.experiment.spec import TrainSpec
 from taskgrove.mutations.kinds import MUTATIONS
+from taskgrove.reports.charts import CHARTS
 from taskgrove.store.backends import BACKENDS
 from taskgrove.tasks.sources import SOURCES
 from tests.docs.markdown_blocks import DOCS, ROOT, as_module, blocks_of
@@ -27,6 +28,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "source": SOURCES,
     "backend": BACKENDS,
     "executor": EXECUTORS,
+    "chart": CHARTS,
 }
 """By page; an extension point without a page is a mistake."""
 

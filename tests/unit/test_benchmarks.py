@@ -148,6 +148,14 @@ def test_variants_take_turns_and_the_first_turn_is_forgotten() -> None:
     assert median(found["a"]) == 4
 
 
+def test_a_step_of_a_convolutional_network_has_a_peer_too(out: Path) -> None:
+    tiny = ["--member", "convnet-tiny-test", "--resolution", "16", "--batch", "8"]
+    step.main([*TINY, *tiny, "--precision", "fp32", "--steps", "1", "--no-peer-kept", "--out", str(out)])
+    found = tables(out)["One step"]
+    assert found[0]["variant"] == "plain PyTorch modules, plain loop"
+    assert all(row["ms"] > 0 for row in found)
+
+
 def test_the_products_of_a_step_are_counted() -> None:
     a, b = torch.rand(4, 5), torch.rand(5, 6)
 

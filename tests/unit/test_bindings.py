@@ -21,12 +21,15 @@ from taskgrove.domain.records import Commit, EndIteration, FinishProbe
 from taskgrove.domain.view import SystemView
 from taskgrove.experiment.lookup import describe
 from taskgrove.reports.analyses.bindings import Binding, Fate, Kept, Layer, bindings, newest
+from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.analyses.worth import Change, worths
 from taskgrove.reports.charts.conflicts import draw_layer_conflicts, draw_task_conflicts
 from taskgrove.reports.drawing.figures import svg
+from taskgrove.reports.pages.choice import Choice
 from taskgrove.reports.pages.report import write_report
 from taskgrove.reports.words.binding_table import of_models
 from taskgrove.reports.words.explain import chain_text, explain, made_by, signed
+from taskgrove.reports.words.provenance import TaskDescription
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.index.index import Index
 from taskgrove.store.store import Store
@@ -232,6 +235,7 @@ def test_show_explains_tasks_of_bind_and_grow_for_programs_too() -> None:
     with Index(store, None) as index:
         index.update()
         told = describe("task_02", store, store.state, index)
+        assert isinstance(told, TaskDescription)
         before = describe("task_00", store, store.state_at(ended), index)
     found = json.loads(json.dumps(told.as_json()))["explanation"]
     (step,) = found["bindings"]
@@ -241,6 +245,8 @@ def test_show_explains_tasks_of_bind_and_grow_for_programs_too() -> None:
     text = StringIO()
     Console(file=text, width=160).print(told.as_rich())
     assert "what became of it" in text.getvalue()
+    ended_with = [line for line in text.getvalue().splitlines() if " bind_grow " in line]
+    assert len(ended_with) == 1 < len(told.iterations)  # published, and then the iteration ended
     then = json.loads(json.dumps(before.as_json()))["explanation"]
     assert (then["worth"]["task"], then["worth"]["changes"], len(then["bindings"])) == ("task_00", [], 1)
 
@@ -248,18 +254,21 @@ def test_show_explains_tasks_of_bind_and_grow_for_programs_too() -> None:
 def test_a_report_has_bindings_where_there_are_any(tmp_path: Path) -> None:
     store = system(3)
     view, history = store.view(), list(store.history())
-    written = write_report(tmp_path, view, history, store.state.evaluations, "x", {"delta": 0.5})
-    names = {f"{name}.{kind}" for name in ("conflicts", "layers") for kind in ("png", "svg")}
+    usual = {"delta": 0.5}
+    run = Run(view=view, history=history, evaluations=store.state.evaluations, usual=usual)
+    choice = Choice.of(formats=("md", "png", "svg", "csv", "json"))
+    written = write_report(tmp_path, run, "x", choice)
+    names = {f"{name}.{kind}" for name in ("conflicts", "layers") for kind in ("png", "svg", "csv")}
     assert names | {"bindings.json"} <= {path.name for path in written}
     page = written[0].read_text()
-    assert "## Bindings" in page
+    assert "## Conflicts by layer" in page
     assert "Mean gain: " in page
-    told = json.loads((tmp_path / "bindings.json").read_text())
+    told = json.loads((tmp_path / "tables" / "bindings.json").read_text())
     assert [one["task"] for one in told["bindings"]] == [one["task"] for one in told["tasks"]]
     assert told["gain"] == pytest.approx(-told["paper_delta"] / 3)
     for one in told["bindings"]:
         assert f"| {one['task']} | {one['bound'] or '–'} |" in page
-    empty = write_report(tmp_path / "none", SystemView(), (), {}, "x")
+    empty = write_report(tmp_path / "none", Run(view=SystemView()), "x", choice)
     assert names.isdisjoint(path.name for path in empty)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from taskgrove.cli.main import app
+from taskgrove.domain.errors import UnknownNameError
 from taskgrove.experiment.catalogue import CATALOGUE
 
 GROW = ["--iterations", "1", "--cycles", "1", "--batch-size", "16", "--precision", "fp32"]
@@ -110,9 +111,27 @@ def test_evaluate_measures_what_was_recorded(folder: Path) -> None:
 
 def test_report_writes_pictures(folder: Path, tmp_path: Path) -> None:
     page = Path(call("report", folder / "grove", tmp_path / "report").strip().replace("\n", ""))
-    assert page == tmp_path / "report" / "report.md"
-    for name in ("graph.png", "graph.svg", "progress.png", "tasks.json", "tasks.csv"):
-        assert (tmp_path / "report" / name).stat().st_size > 100
+    assert page == tmp_path / "report" / "index.html"
+    for name in ("graph.png", "graph.svg", "progress.png"):
+        assert (tmp_path / "report" / "pictures" / name).stat().st_size > 100
+    for name in ("tasks.json", "tasks.csv", "graph.csv"):
+        assert (tmp_path / "report" / "tables" / name).stat().st_size > 100
+
+
+def test_a_report_can_be_of_some_charts_and_formats(folder: Path, tmp_path: Path) -> None:
+    words = ("--only", "graph,progress", "--format", "svg", "--format", "md", "--title", "Two")
+    page = Path(call("report", folder / "grove", tmp_path / "some", *words).strip().replace("\n", ""))
+    found = {str(path.relative_to(tmp_path / "some")) for path in (tmp_path / "some").rglob("*.*")}
+    assert found == {"report.md", "pictures/graph.svg", "pictures/progress.svg"}
+    assert page.read_text().startswith("# Two\n\n## Multitask graph\n")
+    for option, wrong, near in (("--only", "grph", "graph"), ("--format", "pgn", "png")):
+        result = CliRunner().invoke(
+            app, ["report", str(folder / "grove"), str(tmp_path / "no"), option, wrong]
+        )
+        assert isinstance(result.exception, UnknownNameError)
+        assert wrong in str(result.exception)
+        assert near in str(result.exception)
+    assert not (tmp_path / "no").exists()
 
 
 def test_check_finds_the_store_sound(folder: Path) -> None:

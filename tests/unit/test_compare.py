@@ -107,7 +107,7 @@ def test_the_folder_holds_tables_for_people_and_programs(whole: tuple[Path, Comp
     folder, compared = whole
     page = (folder / "compare.md").read_text(encoding="utf-8")
     assert "2 variants, seeds 0, 1 (search and root): 4 of 4 runs finished." in page
-    assert page.count("| muNet (s = 0.3) |") == 3
+    assert page.count("| muNet (s = 0.3) |") == 4
     data: Any = json.loads((folder / "compare.json").read_text(encoding="utf-8"))
     assert [variant["name"] for variant in data["variants"]] == ["µ2Net+", "muNet (s = 0.3)"]
     assert len(data["runs"]) == 4

@@ -6,18 +6,16 @@ import time
 from collections import defaultdict
 from dataclasses import replace
 from itertools import pairwise
-from random import Random
 
 import pytest
 
-from taskgrove.domain.ids import SlotName, TaskName
+from taskgrove.domain.ids import SlotName
 from taskgrove.domain.records import identified
 from taskgrove.domain.view import SystemView
 from taskgrove.reports.charts.graph import draw_graph
-from taskgrove.reports.drawing.colors import ROOT_COLOR, ink_on, task_colors
+from taskgrove.reports.drawing.colors import ROOT_COLOR, task_colors
 from taskgrove.reports.drawing.figures import png, svg
 from taskgrove.reports.drawing.graph import MultitaskGraph, NodeKind, multitask_graph
-from taskgrove.reports.drawing.layout import arrange, slot_rows
 from taskgrove.testing.systems import synthetic_system
 
 
@@ -119,73 +117,6 @@ def test_tasks_without_a_model_and_unused_roots_are_not_shown() -> None:
 
 def test_the_layout_is_deterministic() -> None:
     assert graph_of(30)[1] == graph_of(30)[1]
-
-
-def test_subgraphs_that_share_nothing_do_not_overlap() -> None:
-    paths = [["a", "x", "c"], ["b", "x", "d"], ["e", "y", "f"]]
-    rows = {key: i for path in paths for i, key in enumerate(path)}
-    placed = arrange(paths, rows, lambda _count, _waypoint: 1.0)
-    left = [placed.x[key] for path in paths[:2] for key in path]
-    right = [placed.x[key] for key in paths[2]]
-    assert max(left) < min(right)
-    assert placed.x["x"] == pytest.approx((placed.x["a"] + placed.x["b"]) / 2)
-
-
-def test_crossings_are_removed_where_possible() -> None:
-    paths = [
-        ["a", "x", "k"],
-        ["b", "y", "l"],
-        ["c", "x", "m"],
-        ["d", "y", "m2"],
-        ["e", "x", "n"],
-        ["f", "z", "l2"],
-    ]
-    paths.append(["g", "z", "k"])
-    rows = {key: i for path in paths for i, key in enumerate(path)}
-    x = arrange(paths, rows, lambda _count, _waypoint: 1.0).x
-    lines = [(x[path[0]], x[path[1]]) for path in paths]
-    assert all((a[0] - b[0]) * (a[1] - b[1]) >= 0 for a in lines for b in lines)
-
-
-def test_a_path_that_skips_a_row_gets_a_waypoint_with_its_own_room() -> None:
-    rows = {"a": 0, "b": 0, "p": 1, "x": 2}
-    placed = arrange([["a", "p", "x"], ["b", "x"]], rows, lambda _count, _waypoint: 1.0)
-    (waypoint,) = placed.waypoints
-    assert placed.row[waypoint] == 1
-    assert abs(placed.x[waypoint] - placed.x["p"]) >= 1.0
-
-
-def test_a_thousand_tasks_are_placed_within_seconds() -> None:
-    rng = Random(0)
-    paths: list[list[str]] = []
-    for i in range(1000):
-        base = paths[rng.randrange(len(paths))] if paths else [""] * 12
-        inner = [base[r] if base[r] and rng.random() < 0.8 else f"{r}.{i}" for r in range(1, 12)]
-        paths.append([f"t{i}", *inner, f"h{i}"])
-    rows = {key: r for path in paths for r, key in enumerate(path)}
-    start = time.perf_counter()
-    arrange(paths, rows, lambda _count, _waypoint: 1.0)
-    assert time.perf_counter() - start < 5
-
-
-def test_slots_that_only_some_models_have_get_rows_between() -> None:
-    assert slot_rows([["a", "b", "d"], ["a", "b", "c", "d"], ["a", "d"]]) == [[0, 1, 3], [0, 1, 2, 3], [0, 3]]
-
-
-def test_contradicting_orders_of_slots_fall_back_to_positions() -> None:
-    assert slot_rows([["a", "b"], ["b", "a"]]) == [[0, 1], [0, 1]]
-
-
-def test_colours_are_distinct_and_stay_when_tasks_arrive() -> None:
-    names = [TaskName(f"t{i}") for i in range(300)]
-    colors = task_colors(names)
-    assert len(set(colors.values())) == 300
-    assert task_colors(names[:5]) == {name: colors[name] for name in names[:5]}
-    assert ROOT_COLOR not in colors.values()
-
-
-def test_text_is_black_on_light_and_white_on_dark_colours() -> None:
-    assert (ink_on("#ffee00"), ink_on("#000080")) == ("#000000", "#ffffff")
 
 
 def test_the_svg_is_the_same_every_time_and_holds_the_nodes_texts() -> None:

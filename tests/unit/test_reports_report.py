@@ -16,14 +16,25 @@ from rich.console import Console
 
 from taskgrove.domain.errors import BadValueError, EnvironmentFailure, StorageFullError
 from taskgrove.domain.ids import TaskName
-from taskgrove.domain.records import AddMetrics, AddTask, Commit, FinishChild
+from taskgrove.domain.records import (
+    AddMetrics,
+    AddRoot,
+    AddTask,
+    BeginIteration,
+    Commit,
+    FinishChild,
+    StartExperiment,
+)
 from taskgrove.domain.view import SystemView
 from taskgrove.reports.analyses.history import Status, budget, by_task, children, measured, spent_by
 from taskgrove.reports.analyses.knowledge import knowledge_flow
+from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.analyses.tasks import per_task
+from taskgrove.reports.base import Scope
 from taskgrove.reports.charts.cost import draw_size
 from taskgrove.reports.charts.progress import MAX_LINES, draw_progress
 from taskgrove.reports.drawing.figures import svg
+from taskgrove.reports.pages.choice import Choice
 from taskgrove.reports.pages.report import write_report
 from taskgrove.reports.quantities import duration, human, percent
 from taskgrove.reports.words import log
@@ -31,13 +42,11 @@ from taskgrove.store.spent import Spent
 from taskgrove.store.state import State, apply
 from taskgrove.testing.systems import synthetic_system
 
-PICTURES = ("graph", "progress", "size", "metrics")
-TABLES = ("tasks.json", "tasks.csv", "metrics.csv", "knowledge.csv")
-FILES = {"report.md", *TABLES, *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg"))}
+CHOICE = Choice.of(formats=("html", "md", "svg", "png", "csv", "json"))
 
 
 def failures_only(history: Sequence[Commit]) -> list[Commit]:
-    kept = (FinishChild, AddTask)
+    kept = (AddRoot, AddTask, StartExperiment, BeginIteration, FinishChild)
     return [
         c
         for c in history
@@ -46,29 +55,43 @@ def failures_only(history: Sequence[Commit]) -> list[Commit]:
     ]
 
 
+def synthetic_run(num_tasks: int, num_blocks: int) -> Run:
+    view, history, evaluations = synthetic_system(num_tasks, num_blocks)
+    return Run(view=view, history=history, evaluations=evaluations)
+
+
 def read_csv(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
 def test_a_report_has_all_its_files_and_its_page_shows_them(tmp_path: Path) -> None:
-    view, history, evaluations = synthetic_system(4, 1)
-    written = write_report(tmp_path / "new" / "r", view, history, evaluations, "Four tasks")
-    assert {path.name for path in written} == FILES == {p.name for p in (tmp_path / "new" / "r").iterdir()}
-    page = written[0].read_text()
-    assert page.startswith("# Four tasks\n\n4 tasks, 4 with a model. Parameters: ")
-    assert all(f"({name}.png)" in page for name in PICTURES)
+    view, folder = synthetic_system(4, 1)[0], tmp_path / "new" / "r"
+    told: list[tuple[str, int, int]] = []
+    run = synthetic_run(4, 1)
+    written = write_report(folder, run, "Four tasks", CHOICE, lambda *news: told.append(news))
+    drawn = [chart.name for chart in CHOICE.charts((run,), Scope.SYSTEM) if "svg" in chart.formats]
+    pages = {"index.html", "report.md", "tables/tasks.json", "tables/tasks.csv"}
+    pictures = {f"pictures/{name}.{kind}" for name in drawn for kind in ("png", "svg")}
+    numbers = {f"tables/{name}.csv" for name, _, _ in told}
+    assert {str(path.relative_to(folder)) for path in written} == pages | pictures | numbers
+    assert set(written) == {path for path in folder.rglob("*") if path.is_file()}
+    assert [done for _, done, _ in told] == list(range(len(told)))
+    assert {"graph", "cost", "metrics", "progress"} <= set(drawn)
+    page = written[1].read_text()
+    assert page.startswith("# Four tasks\n\n## Tasks\n\n4 tasks, 4 with a model. Parameters: ")
+    assert all(f"(pictures/{name}.png)" in page for name in drawn)
     assert all(f"| {task} |" in page for task in view.tasks)
     assert "Experiment `synthetic`: 4 tasks, 2 iterations each, seed 0" in page
-    rows = read_csv(tmp_path / "new" / "r" / "tasks.csv")
-    loaded = json.loads((tmp_path / "new" / "r" / "tasks.json").read_text())
+    rows = read_csv(folder / "tables" / "tasks.csv")
+    loaded = json.loads((folder / "tables" / "tasks.json").read_text())
     assert [row["task"] for row in rows] == [row["task"] for row in loaded["tasks"]] == list(view.tasks)
 
 
 def test_the_same_system_gives_the_same_bytes_and_other_files_stay(tmp_path: Path) -> None:
-    view, history, evaluations = synthetic_system(2, 1)
+    run = synthetic_run(2, 1)
     (tmp_path / "mine.txt").write_text("mine")
-    first = {p: p.read_bytes() for p in write_report(tmp_path, view, history, evaluations, "x")}
-    again = {p: p.read_bytes() for p in write_report(tmp_path, view, history, evaluations, "x")}
+    first = {p: p.read_bytes() for p in write_report(tmp_path, run, "x", CHOICE)}
+    again = {p: p.read_bytes() for p in write_report(tmp_path, run, "x", CHOICE)}
     assert first == again
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
@@ -86,9 +109,9 @@ def test_reports_of_empty_and_partial_systems(tmp_path: Path) -> None:
         (view, (), "3 tasks, 3 with a model."),
     ]
     for i, (shown, commits, expected) in enumerate(cases):
-        written = write_report(tmp_path / str(i), shown, commits, {}, "Partial")
-        assert expected in written[0].read_text()
-        assert "test – %" in written[0].read_text()
+        written = write_report(tmp_path / str(i), Run(view=shown, history=commits), "Partial")
+        assert expected in written[1].read_text()
+        assert "test – %" in written[1].read_text()
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -97,13 +120,12 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
     file.write_text("")
     for path in (file, file / "below"):
         with pytest.raises(BadValueError, match=r"is a folder, but .*file is a file"):
-            write_report(path, SystemView(), (), {}, "x")
+            write_report(path, Run(view=SystemView()), "x")
 
 
 @pytest.mark.usefixtures("no_pictures")
 def test_a_full_disk_leaves_the_old_report_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = {p: p.read_bytes() for p in write_report(tmp_path, SystemView(), (), {}, "old")}
-    view, history, evaluations = synthetic_system(1, 1)
+    old = {p: p.read_bytes() for p in write_report(tmp_path, Run(view=SystemView()), "old")}
     write_bytes = Path.write_bytes
 
     def full(path: Path, data: bytes) -> int:
@@ -114,8 +136,8 @@ def test_a_full_disk_leaves_the_old_report_whole(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(StorageFullError, match="No space left"):
-        write_report(tmp_path, view, history, evaluations, "new")
-    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == old
+        write_report(tmp_path, synthetic_run(1, 1), "new")
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == old
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -127,7 +149,7 @@ def test_a_read_only_folder_is_an_environment_failure(
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(EnvironmentFailure, match="may write to"):
-        write_report(tmp_path, SystemView(), (), {}, "x")
+        write_report(tmp_path, Run(view=SystemView()), "x")
 
 
 def test_children_are_counted_by_how_they_ended() -> None:
@@ -165,7 +187,8 @@ def test_a_budget_is_told_in_one_line() -> None:
 @pytest.mark.usefixtures("no_pictures")
 def test_the_page_shows_what_each_experiment_used_and_who_trained_the_models(tmp_path: Path) -> None:
     view, history, evaluations = synthetic_system(3, 1, experiments=2)
-    page = write_report(tmp_path, view, history, evaluations, "x")[0].read_text()
+    run = Run(view=view, history=history, evaluations=evaluations)
+    page = write_report(tmp_path, run, "x")[1].read_text()
     for name, spent in spent_by(history).items():
         time = f"{duration(spent.train_s)} | {duration(spent.device_s)}"
         used = f"{human(spent.samples)} | {human(spent.flops)}"
@@ -175,19 +198,14 @@ def test_the_page_shows_what_each_experiment_used_and_who_trained_the_models(tmp
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_tables_of_metrics_and_knowledge_hold_unrounded_numbers(tmp_path: Path) -> None:
-    view, history, evaluations = synthetic_system(3, 1)
-    write_report(tmp_path, view, history, evaluations, "x")
-    lines = read_csv(tmp_path / "metrics.csv")
-    for line, found in zip(lines, measured(history), strict=True):
-        assert (line["experiment"], line["task"]) == (found.experiment, found.task)
-        assert int(line["iteration"]) == found.iteration
-        assert {name: float(line[name]) for name in found.values} == found.values
-    flow = knowledge_flow(view)
-    rows = read_csv(tmp_path / "knowledge.csv")
-    assert {(r["task"], r["source"]): float(r["fraction"]) for r in rows} == {
-        (task, source): part for task, sources in flow.items() for source, part in sources.items()
-    }
+def test_tables_of_metrics_hold_unrounded_numbers(tmp_path: Path) -> None:
+    run = synthetic_run(3, 1)
+    write_report(tmp_path, run, "x")
+    lines = read_csv(tmp_path / "tables" / "metrics.csv")
+    for step, found in enumerate(measured(run.history), 1):
+        own = [line for line in lines if line["step"] == str(step)]
+        assert {(line["experiment"], line["task"]) for line in own} == {(found.experiment, found.task)}
+        assert {line["metric"]: float(line["value"]) for line in own}.items() >= found.values.items()
 
 
 def test_progress_has_a_line_per_task_or_bands_when_there_are_many() -> None:

@@ -25,7 +25,7 @@ from taskgrove.tasks.cache import ImageCache
 from taskgrove.tasks.cache_entry import HEADER_BYTES
 from taskgrove.tasks.mapped import MappedImages
 from taskgrove.tasks.progress import progress_told_to, tell_progress
-from taskgrove.tasks.sources import folder
+from taskgrove.tasks.raster import Encoded, Form, decode
 from taskgrove.tasks.sources.folder import FolderSource
 
 KEY, OTHER = "a" * 64, "b" * 64
@@ -62,13 +62,12 @@ def photos(tmp_path: Path) -> Path:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Every file that is decoded from now on."""
     paths: list[Path] = []
-    decode = folder._decode
 
-    def count(path: Path, size: tuple[int, int], mode: str) -> NDArray[np.uint8]:
-        paths.append(path)
-        return decode(path, size, mode)
+    def count(image: Encoded, form: Form) -> NDArray[np.uint8]:
+        paths.append(Path(image.where))
+        return decode(image, form)
 
-    monkeypatch.setattr(folder, "_decode", count)
+    monkeypatch.setattr(decoding, "decode", count)
     return paths
 
 
@@ -83,10 +82,10 @@ def files(home: Path, kind: str = "images") -> list[Path]:
 def test_parallel_decoding_gives_the_images_of_one_after_the_other(
     photos: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoding, "FILES_AT_ONCE", 3)
+    monkeypatch.setattr(decoding, "IMAGES_AT_ONCE", 3)
     split = read(photos).splits["all"]
     paths = sorted((photos / "cat").iterdir()) + sorted((photos / "dog").iterdir())
-    alone = [folder._decode(path, (64, 64), "RGB") for path in paths]
+    alone = [decode(Encoded(path, str(path)), Form(64, 64, 3)) for path in paths]
     np.testing.assert_array_equal(split.images, np.stack(alone))
     assert split.labels.tolist() == [0] * 10 + [1] * 10
 
@@ -144,7 +143,7 @@ def test_files_that_have_changed_just_now_are_not_trusted(
 def test_progress_is_told_from_nothing_to_all(
     photos: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoding, "FILES_AT_ONCE", 8)
+    monkeypatch.setattr(decoding, "IMAGES_AT_ONCE", 8)
     told: list[tuple[str, int, int]] = []
     with progress_told_to(lambda *what: told.append(what)):
         read(photos)

@@ -13,7 +13,19 @@ from taskgrove.tasks.sources.sklearn_digits import SklearnSource
 
 
 def test_the_registry_names_every_source() -> None:
-    assert list(SOURCES) == ["arrays", "folder", "fonts", "glyphs", "npz", "permuted", "sklearn", "split"]
+    assert list(SOURCES) == [
+        "arrays",
+        "folder",
+        "fonts",
+        "glyphs",
+        "hub",
+        "joined",
+        "npz",
+        "permuted",
+        "sklearn",
+        "split",
+        "tfds",
+    ]
     assert all(source.name == name for name, source in SOURCES.items())
 
 

@@ -11,12 +11,14 @@ from typing import Any
 from taskgrove.domain.errors import BadValueError
 from taskgrove.experiment.comparison.board import Board, News
 from taskgrove.experiment.comparison.pool import at_once, in_turn
+from taskgrove.experiment.comparison.settings import settings_of
 from taskgrove.experiment.comparison.trials import Failure, Trial, prepared, recorded
 from taskgrove.experiment.comparison.variants import Variant, check_names, select
-from taskgrove.experiment.decode import located
 from taskgrove.experiment.segments import refuse_repeated
 from taskgrove.experiment.sequence import check_sequence
-from taskgrove.reports.analyses.comparison import Comparison
+from taskgrove.experiment.spec import canonical
+from taskgrove.experiment.tables import located
+from taskgrove.reports.analyses.comparison import Comparison, distinguishing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +75,9 @@ def compare(
         for trial in trials
         if trial.store not in finished and trial.variant in chosen
     ]
+    known = {variant.name: settings_of([canonical(spec) for spec in variant.specs]) for variant in variants}
     comparison = Comparison(
-        title=title, variants=tuple(variant.name for variant in variants), seeds=tuple(seeds)
+        title=title, variants=tuple(known), seeds=tuple(seeds), settings=distinguishing(known)
     )
     board = Board(Path(folder), comparison, observe, wanted=len(finished) + len(waiting))
     board.known([(trial, finished[trial.store]) for trial in trials if trial.store in finished])

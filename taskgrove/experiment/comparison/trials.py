@@ -23,11 +23,11 @@ from taskgrove.domain.view import SystemView
 from taskgrove.experiment.api import open_or_create
 from taskgrove.experiment.build import device_of, training_of
 from taskgrove.experiment.crew import crew_of
-from taskgrove.experiment.decode import located
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.places import open_store
 from taskgrove.experiment.sequence import unfinished
 from taskgrove.experiment.spec import ExperimentSpec, canonical
+from taskgrove.experiment.tables import located
 from taskgrove.reports.analyses.outcome import Outcome, outcome_of
 from taskgrove.reports.pages.files import write_files
 from taskgrove.store.fork import open_place

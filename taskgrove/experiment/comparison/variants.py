@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from taskgrove.domain.errors import BadValueError, DuplicateNameError, UnknownNameError
-from taskgrove.experiment.decode import SEGMENTS, VARIANTS, decode, expect, located, read_table
+from taskgrove.experiment.decode import SEGMENTS, VARIANTS
 from taskgrove.experiment.segments import REPLACED, refuse_repeated, segments_of
 from taskgrove.experiment.spec import ExperimentSpec
+from taskgrove.experiment.tables import decode, expect, located, read_table
 
 CHANGED = ("root", *REPLACED, SEGMENTS)
 """Tables that a variant replaces as a whole when it names them."""

@@ -27,6 +27,7 @@ from taskgrove.experiment.pretraining.files import (
 )
 from taskgrove.experiment.pretraining.spec import PretrainSpec, digest
 from taskgrove.experiment.spec import TrainSpec
+from taskgrove.tasks.checks import check_num_classes
 from taskgrove.tasks.load import fingerprint, load_task
 from taskgrove.tasks.preprocess import RESOLUTION
 from taskgrove.trainer.pretrain import PretrainConfig, Pretraining, Subject
@@ -122,6 +123,7 @@ def _subjects(
     for entry in spec.tasks:
         read(entry.name)
         data = load_task(entry.source, entry.splits())
+        check_num_classes(data.class_names, entry.classes, entry.source)
         prints.append(fingerprint(data))
         subjects.append(
             Subject(

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from taskgrove.domain.errors import BadValueError, DuplicateNameError
-from taskgrove.experiment.decode import decode, located, read_table
 from taskgrove.experiment.spec import TaskEntry
+from taskgrove.experiment.tables import decode, located, read_table
 from taskgrove.experiment.variables import filled
 
 _POSITIVE = ("steps", "batch_size", "lr", "report_every", "checkpoint_every", "val_cap", "resolution")
@@ -108,4 +108,6 @@ def digest(spec: PretrainSpec, precision: str, threads: int) -> str:
     fields = {**asdict(spec), "precision": precision, "threads": threads}
     for free in ("device", "checkpoint_every"):
         del fields[free]
+    for task in fields["tasks"]:
+        del task["classes"]  # a check of the data, which decides nothing
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

@@ -9,17 +9,9 @@ from typing import Any
 
 from taskgrove.coordinator.limits import Limits
 from taskgrove.domain.errors import BadValueError, UnknownNameError
-from taskgrove.experiment.decode import (
-    SEARCH,
-    SEGMENTS,
-    decode,
-    expect,
-    experiment_of,
-    located,
-    read_table,
-    refuse_variants,
-)
+from taskgrove.experiment.decode import SEARCH, SEGMENTS, experiment_of, refuse_variants
 from taskgrove.experiment.spec import AgentSpec, ExperimentSpec
+from taskgrove.experiment.tables import decode, expect, located, read_table
 
 METHOD = "bind_grow"
 NSGA2, TPE, GP, RANDOM, GRID = SAMPLERS = ("nsga2", "tpe", "gp", "random", "grid")

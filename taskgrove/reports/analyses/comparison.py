@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
+from types import MappingProxyType
 
 import msgspec
 
-from taskgrove.reports.analyses.outcome import Outcome
+from taskgrove.reports.analyses.outcome import Outcome, TaskOutcome, outcome_of
+from taskgrove.reports.analyses.run import Run, Settings
 from taskgrove.reports.quantities import MISSING, duration, human, percent
 
 
@@ -61,13 +63,23 @@ class Measure:
     of: Callable[[Outcome], float | None]
     shown: Callable[[float | None], str]
 
+    def over(self, outcomes: Sequence[Outcome]) -> list[float]:
+        """What is known of runs."""
+        return [value for outcome in outcomes if (value := self.of(outcome)) is not None]
+
+
+def _hours(seconds: float | None) -> str:
+    return MISSING if seconds is None else f"{seconds / 3600:.2f}"
+
 
 def _minutes(seconds: float | None) -> str:
     return MISSING if seconds is None else duration(seconds)
 
 
+QUALITY = Measure(name="test_accuracy", heading="test %", of=lambda o: o.test_accuracy, shown=percent)
+
 MEASURES = (
-    Measure(name="test_accuracy", heading="test %", of=lambda o: o.test_accuracy, shown=percent),
+    QUALITY,
     Measure(name="val_accuracy", heading="val %", of=lambda o: o.val_accuracy, shown=percent),
     Measure(
         name="params_roots_counted",
@@ -92,6 +104,7 @@ COSTS = (
     Measure(name="train_flops", heading="training FLOPs", of=lambda o: o.cost.train_flops, shown=human),
     Measure(name="train_s", heading="training time", of=lambda o: o.cost.train_s, shown=_minutes),
     Measure(name="wall_s", heading="wall time", of=lambda o: o.cost.wall_s, shown=_minutes),
+    Measure(name="device_s", heading="core-hours", of=lambda o: o.cost.device_s, shown=_hours),
 )
 """What the runs have spent."""
 
@@ -106,6 +119,7 @@ class Comparison:
         seeds: Wanted of each.
         outcomes: Of the runs that are finished.
         failures: Why others could not be, by run.
+        settings: Of each variant, those that tell it from others at least; what is not known is missing.
     """
 
     title: str
@@ -113,6 +127,7 @@ class Comparison:
     seeds: tuple[int, ...]
     outcomes: tuple[Outcome, ...] = ()
     failures: tuple[tuple[str, str], ...] = ()
+    settings: Mapping[str, Settings] = field(default_factory=lambda: MappingProxyType({}))
 
     def of(self, variant: str) -> list[Outcome]:
         """Finished runs of a variant, in order of seed."""
@@ -125,14 +140,50 @@ class Comparison:
         return list(dict.fromkeys(task.task for outcome in ordered for task in outcome.tasks))
 
 
+def gathered(runs: Sequence[Run], title: str = "") -> Comparison:
+    """Runs side by side, as far as their systems tell: not their wall time, nor what they ran on.
+
+    Args:
+        runs: In order of variant and seed.
+        title: Of the comparison.
+    """
+    return Comparison(
+        title=title,
+        variants=tuple(dict.fromkeys(run.variant for run in runs)),
+        seeds=tuple(sorted({run.seed or 0 for run in runs})),
+        outcomes=tuple(map(_outcome, runs)),
+        settings={run.variant: run.settings for run in runs if run.settings},
+    )
+
+
+def _outcome(run: Run) -> Outcome:
+    return outcome_of(
+        run.view,
+        run.evaluations,
+        run.history,
+        variant=run.variant,
+        seed=run.seed or 0,
+        identity="",
+        conditions="",
+        wall_s=None,
+    )
+
+
 def spread(outcomes: Sequence[Outcome], measure: Measure) -> Spread:
     """A measure over runs."""
-    return Spread.of(measure.of(outcome) for outcome in outcomes)
+    return Spread.of(measure.over(outcomes))
 
 
-def task_spread(outcomes: Sequence[Outcome], task: str) -> Spread:
-    """Test accuracy of one task over runs."""
-    return Spread.of(row.test_accuracy for o in outcomes for row in o.tasks if row.task == task)
+def task_spread(outcomes: Sequence[Outcome], task: str, of: Callable[[TaskOutcome], float | None]) -> Spread:
+    """What one task reached, over runs."""
+    return Spread.of(of(row) for o in outcomes for row in o.tasks if row.task == task)
+
+
+def distinguishing(settings: Mapping[str, Settings]) -> dict[str, Settings]:
+    """Of the variants' settings those that are not the same for all."""
+    places = dict.fromkeys(place for own in settings.values() for place in own)
+    differ = [place for place in places if len({own.get(place) for own in settings.values()}) > 1]
+    return {name: {place: own[place] for place in differ if place in own} for name, own in settings.items()}
 
 
 def as_json(comparison: Comparison) -> dict[str, object]:
@@ -149,4 +200,10 @@ def as_json(comparison: Comparison) -> dict[str, object]:
 def _variant(comparison: Comparison, name: str) -> dict[str, object]:
     own = comparison.of(name)
     numbers = {m.name: msgspec.to_builtins(spread(own, m)) for m in (*MEASURES, *COSTS)}
-    return {"name": name, "seeds": [outcome.seed for outcome in own], **numbers}
+    return {
+        "name": name,
+        "seeds": [outcome.seed for outcome in own],
+        **numbers,
+        "max_test_accuracy": max(QUALITY.over(own), default=None),
+        "settings": dict(comparison.settings.get(name, {})),
+    }

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import Model
 from taskgrove.domain.view import SystemView
 from taskgrove.reports.quantities import MISSING, percent
 
+Floats = NDArray[np.float64]
 Flow = Mapping[TaskName, Mapping[TaskName, float]]
 
 HEADINGS = ("task", "source", "fraction")
@@ -33,6 +37,17 @@ def knowledge_flow(view: SystemView) -> Flow:
 def flow_rows(flow: Flow) -> list[tuple[str, str, float]]:
     """One row per model and source, under `HEADINGS`, for a CSV file."""
     return [(task, source, part) for task, sources in flow.items() for source, part in sources.items()]
+
+
+def flow_matrix(flow: Flow) -> tuple[tuple[TaskName, ...], Floats]:
+    """All tasks that are targets or sources, and (targets, sources) float64 fractions between them."""
+    names = tuple(dict.fromkeys((*flow, *(source for sources in flow.values() for source in sources))))
+    place = {name: index for index, name in enumerate(names)}
+    found = np.zeros((len(names), len(names)))
+    for task, sources in flow.items():
+        for source, part in sources.items():
+            found[place[task], place[source]] = part
+    return names, found
 
 
 def flow_cells(flow: Flow) -> list[tuple[str, str, str]]:

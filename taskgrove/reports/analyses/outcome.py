@@ -47,6 +47,8 @@ class Cost:
         train_flops: Floating-point operations of training, validations included.
         train_s: Seconds of the children's training.
         wall_s: Seconds of the whole run; None when it was interrupted, since nobody looked then.
+        device_s: Seconds that the device was busy with training, on a CPU of all cores together; None
+            when they were not measured.
     """
 
     children: int
@@ -55,6 +57,7 @@ class Cost:
     train_flops: int
     train_s: float
     wall_s: float | None
+    device_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +161,7 @@ def _task(row: TaskRow, view: SystemView) -> TaskOutcome:
 
 def _cost(history: Iterable[Commit], wall_s: float | None) -> Cost:
     spent = spent_by(history).values()
+    measured = all("device_s" in each.meters for each in spent)
     return Cost(
         children=sum(each.children for each in spent),
         failed=sum(each.failed for each in spent),
@@ -165,4 +169,5 @@ def _cost(history: Iterable[Commit], wall_s: float | None) -> Cost:
         train_flops=sum(each.flops for each in spent),
         train_s=sum(each.train_s for each in spent),
         wall_s=wall_s,
+        device_s=sum(each.device_s for each in spent) if measured else None,
     )

@@ -12,7 +12,7 @@ from taskgrove.domain.ids import SlotName, TaskName
 from taskgrove.reports.analyses.bindings import Binding, Fate, bindings
 from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.analyses.tidy import TidyTable
-from taskgrove.reports.charts.base import AbstractStill
+from taskgrove.reports.base import AbstractStill
 from taskgrove.reports.drawing.colors import ROOT_COLOR, task_colors
 from taskgrove.reports.drawing.matrix_picture import Matrix, draw_matrix
 from taskgrove.reports.words.binding_table import of_models

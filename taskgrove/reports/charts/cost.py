@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.analyses.tasks import TaskRow, per_task
 from taskgrove.reports.analyses.tidy import TidyTable
-from taskgrove.reports.charts.base import AbstractStill
+from taskgrove.reports.base import AbstractStill
 from taskgrove.reports.drawing.colors import task_colors
 from taskgrove.reports.quantities import human
 

@@ -14,7 +14,7 @@ from matplotlib.path import Path as Outline
 from taskgrove.domain.view import SystemView
 from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.analyses.tidy import TidyTable
-from taskgrove.reports.charts.base import AbstractStill
+from taskgrove.reports.base import AbstractStill
 from taskgrove.reports.drawing.colors import ink_on
 from taskgrove.reports.drawing.graph import MultitaskGraph, Node, NodeKind, Wire, multitask_graph
 
@@ -73,31 +73,40 @@ def draw_graph(view: SystemView, title: str = "") -> Figure:
     for node in graph.nodes:
         _DRAWERS[node.kind](axes, node, style)
     if title:
-        font = min(12.0, width / (len(title) * _CHARACTER * _POINT))
+        font = min(12.0, width / _width(len(title), 1.0))
         axes.text(width / 2, height - 0.3, title, ha="center", va="center", fontsize=font)
     return figure
 
 
 def _style(graph: MultitaskGraph) -> _Style:
     num_tasks = len(graph.wires)
-    unit = min(max((8 / num_tasks) ** 0.5, 0.42), 1.0)
+    unit = min(max((8 / num_tasks) ** 0.5, 0.28), 1.0)
+    radius = min(0.16, 0.36 * unit)
     name_font = 7 + 3 * unit
-    longest = max(len(node.label) for node in graph.nodes if node.kind is NodeKind.TASK)
-    name = longest * name_font * _CHARACTER * _POINT
+    name = _width(max(_lengths(graph, NodeKind.TASK)), name_font)
     upright = name > 0.92 * unit
-    row_name = max(map(len, graph.row_names)) * _ROW_FONT * _CHARACTER * _POINT
+    row_name = _width(max(map(len, graph.row_names)), _ROW_FONT)
     return _Style(
         unit=unit,
-        row=min(0.7 + 0.006 * num_tasks, 1.5),
-        radius=min(0.14, 0.25 * unit),
+        row=min(0.7 + 0.002 * num_tasks, 1.1),
+        radius=radius,
         name_font=name_font,
-        label_font=5 + 2 * unit,
-        head_font=6 + 3 * unit,
+        label_font=min(7.0, 0.36 * 2 * radius / _POINT),
+        head_font=min(9.0, 0.85 * unit / _width(max(_lengths(graph, NodeKind.HEAD)), 1.0)),
         line=0.7 + 0.6 * unit,
         upright=upright,
         left=max(0.3 + row_name, (_LEAST_WIDTH - graph.width * unit) / 2),
         bottom=0.45 + (name if upright else name_font * _POINT),
     )
+
+
+def _lengths(graph: MultitaskGraph, kind: NodeKind) -> list[int]:
+    return [len(node.label) for node in graph.nodes if node.kind is kind]
+
+
+def _width(num_characters: int, font: float) -> float:
+    """Of a text in inches."""
+    return num_characters * font * _CHARACTER * _POINT
 
 
 def _blank(width: float, height: float) -> tuple[Figure, Axes]:
@@ -129,7 +138,7 @@ def _draw_wire(axes: Axes, wire: Wire, style: _Style) -> None:
     for curve in wire.curves:
         points += [(style.x(x), style.y(row)) for x, row in curve]
         codes += [Outline.MOVETO, Outline.CURVE4, Outline.CURVE4, Outline.CURVE4]
-    axes.add_patch(
+    axes.add_artist(
         PathPatch(
             Outline(points, codes),
             facecolor="none",
@@ -144,7 +153,7 @@ def _draw_wire(axes: Axes, wire: Wire, style: _Style) -> None:
 def _draw_task(axes: Axes, node: Node, style: _Style) -> None:
     x, y, r = style.x(node.x), style.y(node.row), 1.15 * style.radius
     corners = [(x - r, y - r), (x + r, y - r), (x, y + r)]
-    axes.add_patch(Polygon(corners, facecolor=node.color, edgecolor="#303030", linewidth=0.6, zorder=3))
+    axes.add_artist(Polygon(corners, facecolor=node.color, edgecolor="#303030", linewidth=0.6, zorder=3))
     axes.text(
         x,
         y - r - 0.06,
@@ -159,23 +168,24 @@ def _draw_task(axes: Axes, node: Node, style: _Style) -> None:
 
 def _draw_component(axes: Axes, node: Node, style: _Style) -> None:
     x, y, r = style.x(node.x), style.y(node.row), style.radius
-    axes.add_patch(Circle((x, y), r, facecolor=node.color, edgecolor="#303030", linewidth=0.6, zorder=3))
+    axes.add_artist(Circle((x, y), r, facecolor=node.color, edgecolor="#303030", linewidth=0.6, zorder=3))
     axes.text(
-        x + 0.75 * r,
-        y + 0.75 * r,
+        x,
+        y,
         node.label,
         fontsize=style.label_font,
-        va="bottom",
+        ha="center",
+        va="center_baseline",
+        color=ink_on(node.color),
         zorder=4,
-        bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.3},
     )
 
 
 def _draw_head(axes: Axes, node: Node, style: _Style) -> None:
     x, y = style.x(node.x), style.y(node.row)
-    width = max(len(node.label) * style.head_font * _CHARACTER * _POINT + 0.04, 0.25)
+    width = max(_width(len(node.label), style.head_font) + 0.03, 0.25)
     height = 1.7 * style.head_font * _POINT
-    axes.add_patch(
+    axes.add_artist(
         FancyBboxPatch(
             (x - width / 2, y - height / 2),
             width,

@@ -11,14 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
 from taskgrove.domain.records import AddMetrics
-from taskgrove.reports.analyses.history import measured
+from taskgrove.reports.analyses.metrics import ALL_TASKS, FIRST_TASKS, system_metrics
 from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.analyses.tidy import TidyTable
-from taskgrove.reports.charts.base import AbstractStill
+from taskgrove.reports.base import AbstractStill
+from taskgrove.reports.drawing.look import GREY, MAIN, nothing_yet, with_grid
 from taskgrove.reports.quantities import percent
 
-_COLOR = "#30507c"
-_MARK = "#909090"
 _MOST_POINTS = 30
 """With more task iterations than this, points would hide the line."""
 _NAME_LENGTH = 18
@@ -45,7 +44,14 @@ class _Panel:
 
 
 _PANELS = (
-    _Panel(title="mean test accuracy (%)", lines=(_Line(metric="mean_test_accuracy"),), fraction=True),
+    _Panel(
+        title="mean test accuracy (%)",
+        lines=(
+            _Line(metric=ALL_TASKS, label="all tasks with a model"),
+            _Line(metric=FIRST_TASKS, label="tasks of the first experiment", second=True),
+        ),
+        fraction=True,
+    ),
     _Panel(
         title="accounted parameters per task",
         lines=(
@@ -60,18 +66,17 @@ _PANELS = (
 def draw_metrics(found: Sequence[AddMetrics], title: str = "") -> Figure:
     """Mean test accuracy, parameters per task and FLOPs after every task iteration of the system.
 
-    A dashed line marks where another experiment takes over. Means are over the tasks that have a
-    model by then.
+    A dashed line marks where another experiment takes over. Means are over the tasks that have a model by
+    then; the paper's accuracy is that of the first tasks alone, its size and compute are those of all.
 
     Args:
-        found: In the order of the log, over all experiments.
+        found: In the order of the log, over all experiments; see `system_metrics`.
         title: Above the picture.
     """
-    figure = Figure(figsize=(10, 7.5) if found else (6, 1.5), layout="constrained")
-    figure.suptitle(title, fontsize=12)
     if not found:
-        figure.text(0.5, 0.4, "No task iteration has been measured yet.", ha="center", color="#606060")
-        return figure
+        return nothing_yet("No task iteration has been measured yet.")
+    figure = Figure(figsize=(10, 7.5), layout="constrained")
+    figure.suptitle(title, fontsize=12)
     grid = figure.subplots(len(_PANELS), 1, sharex=True)
     for axes, panel in zip(grid, _PANELS, strict=True):
         _draw(axes, panel, found)
@@ -84,7 +89,8 @@ def draw_metrics(found: Sequence[AddMetrics], title: str = "") -> Figure:
 
 def _draw(axes: Axes, panel: _Panel, found: Sequence[AddMetrics]) -> None:
     marker = "o" if len(found) <= _MOST_POINTS else ""
-    for line in panel.lines:
+    lines = _told_apart(panel.lines, found)
+    for line in lines:
         known = [(x, m.values[line.metric]) for x, m in enumerate(found, 1) if line.metric in m.values]
         axes.plot(
             [x for x, _ in known],
@@ -92,20 +98,30 @@ def _draw(axes: Axes, panel: _Panel, found: Sequence[AddMetrics]) -> None:
             linestyle="--" if line.second else "-",
             marker=marker,
             markersize=4,
-            markerfacecolor="white" if line.second else _COLOR,
-            color=_COLOR,
+            markerfacecolor="white" if line.second else MAIN,
+            color=MAIN,
             label=line.label,
         )
     for start in _starts(found)[1:]:
-        axes.axvline(start - 0.5, color=_MARK, linestyle="--", linewidth=1)
+        axes.axvline(start - 0.5, color=GREY, linestyle="--", linewidth=1)
     as_percent = FuncFormatter(lambda value, _: percent(value))
     # As many digits as tell the ticks apart, which costs that hardly change need.
     axes.yaxis.set_major_formatter(as_percent if panel.fraction else EngFormatter())
     axes.set_title(panel.title, fontsize=10, loc="left")
-    axes.grid(color="#eeeeee")
-    axes.set_axisbelow(True)
-    if len(panel.lines) > 1:
+    with_grid(axes)
+    if len(lines) > 1:
         axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, fontsize=8, frameon=False)
+
+
+def _told_apart(lines: Sequence[_Line], found: Sequence[AddMetrics]) -> Sequence[_Line]:
+    """Without the second line where it is nowhere known to differ from the first."""
+    first, *others = lines
+    differs = (
+        line
+        for line in others
+        if any(line.metric in m.values and m.values[line.metric] != m.values.get(first.metric) for m in found)
+    )
+    return (first, *differs)
 
 
 def _starts(found: Sequence[AddMetrics]) -> list[int]:
@@ -134,7 +150,7 @@ def _name_experiments(axes: Axes, found: Sequence[AddMetrics]) -> None:
             xytext=(2, 18),
             textcoords="offset points",
             fontsize=8,
-            color="#606060",
+            color=GREY,
         )
 
 
@@ -146,15 +162,17 @@ class MetricsChart(AbstractStill):
     title: ClassVar[str] = "The system over time"
     summary: ClassVar[str] = "test accuracy, size and compute after every task iteration (000, Fig. 3)"
     caption: ClassVar[str] = (
-        "After each task iteration, over the tasks that have a model by then. A dashed line marks where "
-        "another experiment takes over."
+        "After each task iteration, over the tasks that have a model by then. Where later experiments have "
+        "brought more tasks, a second line shows the test accuracy of the first experiment's tasks alone, "
+        "so that what the others have changed for them can be seen. A vertical line marks where another "
+        "experiment takes over."
     )
 
     def draw(self, runs: Sequence[Run]) -> Figure:
-        return draw_metrics(measured(runs[0].history))
+        return draw_metrics(system_metrics(runs[0].history))
 
     def tabulate(self, runs: Sequence[Run]) -> TidyTable:
-        found = enumerate(measured(runs[0].history), 1)
+        found = enumerate(system_metrics(runs[0].history), 1)
         return TidyTable(
             headings=("step", "experiment", "task", "iteration", "metric", "value"),
             rows=tuple(

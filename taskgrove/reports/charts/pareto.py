@@ -1,131 +1,240 @@
-"""Quality of variants against their size and compute (the axes of muNet, Figure 1, and µ2Net+, Figure 2)."""
+"""Quality of variants against their size and compute (µ2Net+, Figure 2; muNet, Figures 3 and 4)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import ClassVar, final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from taskgrove.reports.analyses.comparison import COSTS, MEASURES, Comparison, Measure, Spread, spread
+from taskgrove.reports.analyses.comparison import Comparison, gathered
+from taskgrove.reports.analyses.pareto import AXES, Curve, Place, curves, frontier, places, tidy
+from taskgrove.reports.analyses.run import Run
+from taskgrove.reports.analyses.tidy import TidyTable
+from taskgrove.reports.base import AbstractStill, Scope
 from taskgrove.reports.drawing.labels import put_labels
-from taskgrove.reports.quantities import human
+from taskgrove.reports.drawing.look import CATEGORIES, GREY, MARKERS, nothing_yet, with_grid
+from taskgrove.reports.quantities import human, plural
 
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00", "#56b4e9")
-"""Of Okabe and Ito (2008), told apart by colour-blind people; their yellow is too faint on white."""
-MARKERS = "os^Dv"
-"""Their number has no divisor in common with that of the colours: 35 pairs before one repeats."""
 _WIDE = 8.0
 """Ratio of the largest to the smallest value from which an axis is logarithmic."""
-_BY_NAME = {measure.name: measure for measure in (*MEASURES, *COSTS)}
-_PANELS = (
-    ("params_roots_counted", "accounted parameters per task (roots counted)"),
-    ("flops", "FLOPs per image"),
-    ("train_flops", "training FLOPs of the run"),
-)
+_LABELS = {
+    "params_roots_counted": ("Quality and size", "accounted parameters per task (roots counted)"),
+    "flops": ("Quality and compute", "FLOPs per image"),
+    "train_flops": ("Quality and cost of the search", "training FLOPs of the run"),
+}
+_WIDTH, _INCHES_PER_CHARACTER = 15.0, 0.064
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Point:
-    """A variant in one panel."""
+class _Entry:
+    """A curve as it looks.
 
-    number: int
-    x: Spread
-    y: Spread
+    Attributes:
+        curve: What is drawn.
+        sign: A letter for several variants, a number for one.
+        color, marker: Of its points.
+        num_runs: Finished, by variant.
+    """
+
+    curve: Curve
+    sign: str
+    color: str
+    marker: str
+    num_runs: Mapping[str, int]
 
     @property
-    def color(self) -> str:
-        return COLORS[(self.number - 1) % len(COLORS)]
+    def legend(self) -> str:
+        """Who it is."""
+        least, most = min(self.num_runs.values()), max(self.num_runs.values())
+        seeds = plural(most, "seed") if least == most else f"{least} to {most} seeds"
+        values = ", ".join(f"{value:g}" for value in self.curve.values)
+        by = f" · {self.curve.symbol} = {values}" if values else ""
+        return f"{self.sign}  {self.curve.label}{by} · {seeds}".replace("$", r"\$")
 
-    @property
-    def marker(self) -> str:
-        return MARKERS[(self.number - 1) % len(MARKERS)]
+    def label(self, index: int) -> str:
+        """Of a point."""
+        return f"{self.sign} {self.curve.values[index]:g}" if self.curve.values else self.sign
 
 
 def draw_comparison(comparison: Comparison) -> Figure:
     """Mean test accuracy of every variant against size, FLOPs per image and FLOPs of training.
 
-    Whiskers are the standard deviations over seeds; numbers beside the points are those of the legend.
-    Variants without a finished run are left out.
+    Bands and whiskers are the standard deviations over seeds. Variants that differ in one number are
+    joined, with the number beside each; those without a finished run are left out.
     """
-    shown = [name for name in comparison.variants if comparison.of(name)]
-    figure = Figure(figsize=(15, 5.2 + 0.2 * len(shown)) if shown else (6, 1.5), layout="constrained")
-    figure.suptitle(comparison.title, fontsize=12)
-    if not shown:
-        figure.text(0.5, 0.4, "No run has finished yet.", ha="center", color="#606060")
-        return figure
-    row = figure.subplots(1, len(_PANELS), sharey=True)
-    for axes, (name, label) in zip(row, _PANELS, strict=True):
-        points = _points(comparison, shown, _BY_NAME[name])
-        _draw(axes, points)
+    entries = _entries(comparison)
+    if not entries:
+        return nothing_yet("No run has finished yet.")
+    columns, rows = _legend_size(entries)
+    figure = Figure(figsize=(_WIDTH, 5.2 + 0.2 * rows), layout="constrained")
+    figure.suptitle(comparison.title.replace("$", r"\$"), fontsize=12)
+    panels = [
+        (axes, places(comparison, cost))
+        for axes, cost in zip(figure.subplots(1, len(AXES), sharey=True), AXES, strict=True)
+    ]
+    for (axes, where), cost in zip(panels, AXES, strict=True):
+        title, label = _LABELS[cost.name]
+        _draw(axes, entries, where)
+        axes.set_title(title, loc="left", fontsize=10)
         axes.set_xlabel(label)
-    row[0].set_ylabel("mean test accuracy (%)")
-    _draw_legend(figure, shown)
-    figure.draw_without_rendering()  # settles the axes, so that numbers can be placed on the screen
+    panels[0][0].set_ylabel("mean test accuracy (%)")
+    _draw_legend(figure, entries, columns)
+    figure.draw_without_rendering()  # settles the axes, so that labels can be placed on the screen
     figure.set_layout_engine("none")
-    for axes, (name, _) in zip(row, _PANELS, strict=True):
-        _number(axes, _points(comparison, shown, _BY_NAME[name]))
+    for axes, where in panels:
+        _label(axes, entries, where)
     return figure
 
 
-def _points(comparison: Comparison, shown: Sequence[str], measure: Measure) -> list[_Point]:
-    quality = _BY_NAME["test_accuracy"]
-    both = [(spread(comparison.of(name), measure), spread(comparison.of(name), quality)) for name in shown]
-    return [
-        _Point(number=number, x=x, y=y)
-        for number, (x, y) in enumerate(both, start=1)
-        if x.mean is not None and y.mean is not None
-    ]
-
-
-def _draw(axes: Axes, points: Sequence[_Point]) -> None:
-    axes.grid(color="#eeeeee")
-    axes.set_axisbelow(True)
-    for point in points:
-        axes.errorbar(
-            [point.x.mean or 0.0],
-            [100 * (point.y.mean or 0.0)],
-            xerr=[point.x.std or 0.0],
-            yerr=[100 * (point.y.std or 0.0)],
-            fmt=point.marker,
-            color=point.color,
-            markersize=7,
-            elinewidth=1.0,
-            capsize=2,
+def _entries(comparison: Comparison) -> list[_Entry]:
+    entries, letters, numbers = list[_Entry](), 0, 0
+    for i, curve in enumerate(curves(comparison)):
+        letters, numbers = letters + bool(curve.values), numbers + (not curve.values)
+        entries.append(
+            _Entry(
+                curve=curve,
+                sign=_letter(letters) if curve.values else str(numbers),
+                color=CATEGORIES[i % len(CATEGORIES)],
+                marker=MARKERS[i % len(MARKERS)],
+                num_runs={name: len(comparison.of(name)) for name in curve.variants},
+            )
         )
-    values = [point.x.mean for point in points if point.x.mean]
-    if values and max(values) > _WIDE * min(values):
+    return entries
+
+
+def _letter(number: int) -> str:
+    return ascii_uppercase[(number - 1) % 26] * (1 + (number - 1) // 26)
+
+
+def _draw(axes: Axes, entries: Sequence[_Entry], where: Mapping[str, Place]) -> None:
+    with_grid(axes)
+    for entry in entries:
+        _draw_curve(axes, entry, [where[name] for name in entry.curve.variants if name in where])
+    _draw_frontier(axes, where)
+    costs = [place.cost for place in where.values() if place.cost]
+    if costs and max(costs) > _WIDE * min(costs):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value)))
     axes.margins(0.08)
 
 
-def _draw_legend(figure: Figure, shown: Sequence[str]) -> None:
-    handles = []
-    for number, name in enumerate(shown, start=1):
-        point = _Point(number=number, x=Spread(mean=None, std=None), y=Spread(mean=None, std=None))
-        label = f"{number}  {name.replace('$', chr(92) + '$')}"
-        handles.append(
-            Line2D([], [], linestyle="", marker=point.marker, color=point.color, markersize=7, label=label)
+def _draw_curve(axes: Axes, entry: _Entry, points: Sequence[Place]) -> None:
+    """Points with whiskers, hollow where one seed tells nothing of the spread; a band along a curve."""
+    for place in points:
+        axes.errorbar(
+            [place.cost],
+            [100 * place.quality],
+            xerr=[place.cost_std or 0.0],
+            yerr=[100 * (place.quality_std or 0.0)],
+            fmt=entry.marker,
+            color=entry.color,
+            markerfacecolor="white" if place.quality_std is None else entry.color,
+            markersize=7,
+            elinewidth=1.0,
+            capsize=2,
         )
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=max(1, min(3, -(-len(shown) // 3))),
-        fontsize=9,
-        frameon=False,
+    if len(points) > 1:
+        across, means = [place.cost for place in points], [100 * place.quality for place in points]
+        stds = [math.nan if place.quality_std is None else 100 * place.quality_std for place in points]
+        low, high = ([m + sign * s for m, s in zip(means, stds, strict=True)] for sign in (-1, 1))
+        axes.plot(across, means, color=entry.color, linewidth=1.2)
+        axes.fill_between(across, low, high, color=entry.color, alpha=0.15, linewidth=0)
+
+
+def _draw_frontier(axes: Axes, where: Mapping[str, Place]) -> None:
+    """Steps through the means that are not beaten."""
+    best = [where[name] for name in frontier(where)]
+    if len(where) > 1:
+        axes.plot(
+            [place.cost for place in best],
+            [100 * place.quality for place in best],
+            drawstyle="steps-post",
+            color=GREY,
+            linewidth=1.0,
+            linestyle="--",
+            zorder=1.5,
+        )
+
+
+def _legend_size(entries: Sequence[_Entry]) -> tuple[int, int]:
+    """Columns and rows."""
+    longest = max(len(entry.legend) for entry in entries)
+    columns = max(1, min(3, int(_WIDTH / (longest * _INCHES_PER_CHARACTER + 0.6))))
+    return columns, -(-(len(entries) + 1) // columns)
+
+
+def _draw_legend(figure: Figure, entries: Sequence[_Entry], columns: int) -> None:
+    handles = [
+        Line2D(
+            [],
+            [],
+            linestyle="-" if entry.curve.values else "",
+            marker=entry.marker,
+            color=entry.color,
+            markersize=7,
+            label=entry.legend,
+        )
+        for entry in entries
+    ]
+    if sum(len(entry.curve.variants) for entry in entries) > 1:
+        handles.append(Line2D([], [], color=GREY, linestyle="--", label="Pareto frontier of the means"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=9, frameon=False)
+
+
+def _label(axes: Axes, entries: Sequence[_Entry], where: Mapping[str, Place]) -> None:
+    """Put each point's label beside it, where it hides no point and no other label."""
+    labelled = [
+        (entry.label(i), (where[name].cost, 100 * where[name].quality), entry.color)
+        for entry in entries
+        for i, name in enumerate(entry.curve.variants)
+        if name in where
+    ]
+    if len(labelled) > 1:
+        put_labels(axes, labelled)
+
+
+_CAPTION = (
+    "Each point is a variant: the mean over its runs of the test accuracy (itself a mean over tasks) against "
+    "the means of accounted parameters per task, of FLOPs per image, and of the FLOPs spent on training. "
+    "Whiskers and bands are sample standard deviations over seeds; a hollow point has one seed, which tells "
+    "nothing of the spread. Variants that differ in one number are joined, with that number at each point. "
+    "The dashed steps pass through the variants that no other one beats, as far as the means tell: at less "
+    "cost as good, or better at no more cost."
+)
+
+
+@final
+class ParetoChart(AbstractStill):
+    """Mean and spread of the quality of variants against what they cost (000, Figure 2; 001, Figures 3, 4).
+
+    The papers choose variants by hand; here all that were run are shown, and µ2Net+ and muNet need not
+    have been searched at the same values.
+    """
+
+    name: ClassVar[str] = "pareto"
+    title: ClassVar[str] = "Quality against size and compute"
+    summary: ClassVar[str] = (
+        "quality of variants against size and compute, mean ± std over seeds (000, Fig. 2)"
     )
+    caption: ClassVar[str] = _CAPTION
+    scope: ClassVar[Scope] = Scope.RUNS
 
+    def applies(self, runs: Sequence[Run]) -> bool:
+        return len({run.variant for run in runs}) > 1
 
-def _number(axes: Axes, points: Sequence[_Point]) -> None:
-    """Put each point's number beside it, where it hides no point and no other number."""
-    if len(points) < 2:
-        return
-    means = [(point.x.mean or 0.0, 100 * (point.y.mean or 0.0)) for point in points]
-    numbers = [str(point.number) for point in points]
-    put_labels(axes, list(zip(numbers, means, [point.color for point in points], strict=True)))
+    def draw(self, runs: Sequence[Run]) -> Figure:
+        return draw_comparison(gathered(runs))
+
+    def tabulate(self, runs: Sequence[Run]) -> TidyTable:
+        return tidy(gathered(runs))

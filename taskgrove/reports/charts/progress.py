@@ -17,7 +17,7 @@ from taskgrove.domain.records import Commit
 from taskgrove.reports.analyses.history import Child, Status, children
 from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.analyses.tidy import TidyTable
-from taskgrove.reports.charts.base import AbstractStill
+from taskgrove.reports.base import AbstractStill
 from taskgrove.reports.drawing.colors import task_colors
 
 MAX_LINES: Final = 10

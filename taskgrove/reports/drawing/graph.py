@@ -13,7 +13,9 @@ from taskgrove.domain.ids import ComponentId, TaskName
 from taskgrove.domain.records import Component, Model
 from taskgrove.domain.view import SystemView
 from taskgrove.reports.drawing.colors import ROOT_COLOR, task_colors
-from taskgrove.reports.drawing.layout import Key, Layout, arrange, slot_rows
+from taskgrove.reports.drawing.layout import Layout, arrange, slot_rows
+from taskgrove.reports.drawing.ordering import Key
+from taskgrove.reports.drawing.steady import steady
 
 HIDDEN_KINDS: Final = frozenset({"norm"})
 """Kinds of components that the graph leaves out, as the authors' figures do: the final norm is always
@@ -21,7 +23,7 @@ cloned together with the head, so it would repeat the row of heads."""
 
 _LINE_GAP = 0.09
 _MAX_BUNDLE = 4.0
-_PORT = 0.12
+_PORT = 0.14
 _LEAN = 0.38
 
 Point = tuple[float, float]
@@ -111,37 +113,55 @@ def multitask_graph(view: SystemView, hidden: frozenset[str] = HIDDEN_KINDS) -> 
         view: The system.
         hidden: Kinds of components to leave out.
     """
-    trails = _trails(view, hidden)
-    rows = {key: row for trail in trails for key, row in zip(trail.keys, trail.rows, strict=True)}
-    layout = arrange([trail.keys for trail in trails], rows, _room)
-    colors = task_colors(view.tasks)
-    return MultitaskGraph(
-        nodes=_nodes(trails, layout, colors),
-        wires=_wires([trail.task for trail in trails], layout, colors),
-        row_names=_row_names(trails),
-        width=layout.width,
+    return multitask_graphs([view], hidden)[0]
+
+
+def multitask_graphs(
+    views: Sequence[SystemView], hidden: frozenset[str] = HIDDEN_KINDS
+) -> tuple[MultitaskGraph, ...]:
+    """The graph of a system at several moments: what stays in the system stays in its place.
+
+    Args:
+        views: At least one; the last one decides where what it still has is placed.
+        hidden: As in `multitask_graph`.
+    """
+    every = _trails(views, hidden)
+    rows = {key: row for trails in every for t in trails for key, row in zip(t.keys, t.rows, strict=True)}
+    paths = [[trail.keys for trail in trails] for trails in every]
+    layouts = steady([*paths[:-1]], arrange(paths[-1], rows, _room), rows)
+    names = _row_names([trail for trails in every for trail in trails])
+    colors = task_colors(views[-1].tasks)
+    return tuple(
+        MultitaskGraph(
+            nodes=_nodes(trails, layout, colors),
+            wires=_wires([trail.task for trail in trails], layout, colors),
+            row_names=names,
+            width=layout.width,
+        )
+        for trails, layout in zip(every, layouts, strict=True)
     )
 
 
-def _trails(view: SystemView, hidden: frozenset[str]) -> list[_Trail]:
-    models = {task: model for task in view.tasks if (model := view.best(task)) is not None}
-    shown = [tuple(c for c in m.components[:-1] if c.kind not in hidden) for m in models.values()]
-    levels = slot_rows([[str(part.slot) for part in parts] for parts in shown])
-    top = 1 + max((row + 1 for rows in levels for row in rows), default=0)
-    return [
-        _Trail(
-            task=task,
-            model=model,
-            shown=parts,
-            keys=(
-                f"task|{task}",
-                *(_key(part, row) for part, row in zip(parts, rows, strict=True)),
-                f"head|{task}",
-            ),
-            rows=(0, *(row + 1 for row in rows), top),
-        )
-        for (task, model), parts, rows in zip(models.items(), shown, levels, strict=True)
-    ]
+def _trails(views: Sequence[SystemView], hidden: frozenset[str]) -> list[list[_Trail]]:
+    """Of each view, with rows that all of them have in common."""
+    bests = [{t: model for t in view.tasks if (model := view.best(t)) is not None} for view in views]
+    models = {model.id: model for each in bests for model in each.values()}
+    shown = {m.id: tuple(c for c in m.components[:-1] if c.kind not in hidden) for m in models.values()}
+    levels = slot_rows([[str(part.slot) for part in parts] for parts in shown.values()])
+    rows = dict(zip(shown, levels, strict=True))
+    top = 1 + max((row + 1 for each in levels for row in each), default=0)
+    return [[_trail(t, m, shown[m.id], rows[m.id], top) for t, m in each.items()] for each in bests]
+
+
+def _trail(task: TaskName, model: Model, shown: tuple[Component, ...], rows: list[int], top: int) -> _Trail:
+    inner = (_key(part, row) for part, row in zip(shown, rows, strict=True))
+    return _Trail(
+        task=task,
+        model=model,
+        shown=shown,
+        keys=(f"task|{task}", *inner, f"head|{task}"),
+        rows=(0, *(row + 1 for row in rows), top),
+    )
 
 
 def _key(part: Component, row: int) -> Key:
@@ -183,7 +203,7 @@ def _nodes(trails: Sequence[_Trail], layout: Layout, colors: Mapping[TaskName, s
         )
 
     for trail in trails:
-        own = colors[trail.task]
+        own = colors.get(trail.task, ROOT_COLOR)
         add(NodeKind.TASK, trail.keys[0], own, trail.task, None)
         for key, part in zip(trail.keys[1:-1], trail.shown, strict=True):
             color = ROOT_COLOR if part.last_task is None else colors.get(part.last_task, ROOT_COLOR)
@@ -206,7 +226,11 @@ def _wires(tasks: Sequence[TaskName], layout: Layout, colors: Mapping[TaskName, 
         for order, i in enumerate(lines):
             curves[i].append(_curve(layout, slopes, step, (order - (len(lines) - 1) / 2) * gap))
     return tuple(
-        Wire(task=task, color=colors[task], curves=tuple(sorted(curves[i], key=lambda c: c[0][1])))
+        Wire(
+            task=task,
+            color=colors.get(task, ROOT_COLOR),
+            curves=tuple(sorted(curves[i], key=lambda c: c[0][1])),
+        )
         for i, task in enumerate(tasks)
     )
 

@@ -10,7 +10,9 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 _LABEL, _POINT = np.array((7.0, 6.0)), np.array((5.0, 5.0))
-"""Half the width and height of a label and of a marker, in points of the screen."""
+"""Half the width and height of a short label and of a marker, in points of the screen."""
+_CHARACTER = 2.4
+"""Half the width of a character of longer ones."""
 _REACHES = (16.0, 21.0, 27.0, 34.0, 42.0)
 _ANGLES = np.deg2rad([45, 135, 315, 225, 0, 90, 270, 180])
 """Beside the whiskers rather than on them."""
@@ -34,11 +36,14 @@ def put_labels(
     points = [place for _, place, _ in labelled]
     if not points:
         return
-    at: Floats = axes.transData.transform(np.array([*points, *others])) * 72.0 / axes.figure.dpi
+    to_points = 72.0 / axes.figure.dpi
+    at: Floats = axes.transData.transform(np.array([*points, *others])) * to_points
+    frame: Floats = axes.get_window_extent().get_points() * to_points
     taken = [np.concatenate((place, _POINT)) for place in at]
     for (text, point, color), place in zip(labelled, at[: len(points)], strict=True):
-        offset = _offset(place, taken)
-        taken.append(np.concatenate((place + offset, _LABEL)))
+        half = np.maximum(_LABEL, (_CHARACTER * len(text), 0.0))
+        offset = _offset(place, half, taken, frame)
+        taken.append(np.concatenate((place + offset, half)))
         label = axes.annotate(
             text,
             point,
@@ -53,14 +58,19 @@ def put_labels(
         label.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
 
 
-def _offset(place: Floats, taken: Sequence[Floats]) -> Floats:
-    """The nearest free place around a point; when there is none, the one least crowded."""
-    candidates = [r * np.array([np.cos(a), np.sin(a)]) for r in _REACHES for a in _ANGLES]
+def _offset(place: Floats, half: Floats, taken: Sequence[Floats], frame: Floats) -> Floats:
+    """The nearest free place around a point within the frame; when there is none, the one least crowded."""
+    wider = half - _LABEL
+    directions = [np.array([np.cos(a), np.sin(a)]) for a in _ANGLES]
+    candidates = [r * towards + wider * np.sign(towards.round(6)) for r in _REACHES for towards in directions]
     boxes = np.array(taken)
 
     def room(offset: Floats) -> float:
-        gaps = np.abs(boxes[:, :2] - (place + offset)) / (boxes[:, 2:] + _LABEL)
-        return float(gaps.max(axis=1).min())
+        centre = place + offset
+        gaps = np.abs(boxes[:, :2] - centre) / (boxes[:, 2:] + half)
+        beyond = np.maximum(frame[0] + half - centre, centre + half - frame[1]).max()
+        return float(gaps.max(axis=1).min() - max(beyond, 0.0))
 
-    free = (offset for offset in candidates if room(offset) >= 1.0)
-    return next(free, max(candidates, key=room))
+    rooms = [room(offset) for offset in candidates]
+    free = (offset for offset, own in zip(candidates, rooms, strict=True) if own >= 1.0)
+    return next(free, candidates[int(np.argmax(rooms))])

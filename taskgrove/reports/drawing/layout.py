@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-Key = str
-Paths = Sequence[Sequence[Key]]
-Neighbours = Mapping[Key, Mapping[Key, int]]
+from taskgrove.reports.drawing.ordering import Key, Neighbours, Paths, mean_place, order_rows
 
-_ORDER_SWEEPS = 12
-_PLACE_SWEEPS = 6
+_SWEEPS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +46,7 @@ def arrange(paths: Paths, row: Mapping[Key, int], room: Callable[[int, bool], fl
             waypoint only.
     """
     rows = dict(row)
-    routed = [_with_waypoints(path, rows) for path in paths]
+    routed = [with_waypoints(path, rows) for path in paths]
     x: dict[Key, float] = {}
     width = 0.0
     for members in _subgraphs(routed):
@@ -80,7 +76,8 @@ def slot_rows(chains: Sequence[Sequence[str]]) -> list[list[int]]:
     return [list(range(len(chain))) for chain in chains]
 
 
-def _with_waypoints(path: Sequence[Key], rows: dict[Key, int]) -> tuple[Key, ...]:
+def with_waypoints(path: Sequence[Key], rows: dict[Key, int]) -> tuple[Key, ...]:
+    """The path with a waypoint in each row that it skips, whose rows are added to `rows`."""
     routed = list(path[:1])
     for below, above in pairwise(path):
         for level in range(rows[below] + 1, rows[above]):
@@ -122,7 +119,7 @@ def _place(
     for path in paths:
         for a, b in pairwise(path):
             above[a][b] = below[b][a] = above[a].get(b, 0) + 1
-    levels = _ordered(_start(paths, rows, uses), below, above)
+    levels = order_rows(paths, rows, below, above)
     half = {key: room(count, key not in real) / 2 for key, count in uses.items()}
     x = _spread(levels, below, above, half, uses)
     left = min(x[key] - half[key] for key in x)
@@ -130,78 +127,28 @@ def _place(
     return {key: value - left for key, value in x.items()}, right - left
 
 
-def _start(paths: Paths, rows: Mapping[Key, int], uses: Mapping[Key, int]) -> list[list[Key]]:
-    """The first order: paths that share most of their lower nodes stand together."""
-    rank = {key: i for i, key in enumerate(dict.fromkeys(key for path in paths for key in path))}
-    lexical = sorted(paths, key=lambda path: [(-uses[key], rank[key]) for key in path[1:]])
-    levels: dict[int, list[Key]] = defaultdict(list)
-    for key in dict.fromkeys(key for path in lexical for key in path):
-        levels[rows[key]].append(key)
-    return [levels[row] for row in sorted(levels)]
-
-
-def _ordered(levels: list[list[Key]], below: Neighbours, above: Neighbours) -> list[list[Key]]:
-    best, fewest = levels, _crossings(levels, above)
-    for sweep in range(_ORDER_SWEEPS):
-        if fewest == 0:
-            break
-        upward = sweep % 2 == 0
-        towards = below if upward else above
-        order = list(levels) if upward else levels[::-1]
-        for i in range(1, len(order)):
-            place = {key: index for index, key in enumerate(order[i - 1])}
-            order[i] = _by_barycentre(order[i], towards, place)
-        levels = order if upward else order[::-1]
-        count = _crossings(levels, above)
-        if count < fewest:
-            best, fewest = levels, count
-    return best
-
-
-def _by_barycentre(keys: list[Key], towards: Neighbours, place: Mapping[Key, float]) -> list[Key]:
-    return sorted(keys, key=lambda key: _mean(towards[key], place, float("inf")))
-
-
-def _mean(weights: Mapping[Key, int], place: Mapping[Key, float], otherwise: float) -> float:
-    total = sum(weights.values())
-    return sum(place[key] * weight for key, weight in weights.items()) / total if total else otherwise
-
-
-def _crossings(levels: list[list[Key]], above: Neighbours) -> int:
-    total = 0
-    for lower, upper in pairwise(levels):
-        place = {key: index for index, key in enumerate(upper)}
-        seen: list[int] = []
-        for key in lower:
-            ends = [place[other] for other in above[key]]
-            total += sum(len(seen) - bisect_right(seen, end) for end in ends)
-            for end in ends:
-                insort(seen, end)
-    return total
-
-
 def _spread(
     levels: list[list[Key]],
     below: Neighbours,
     above: Neighbours,
     half: Mapping[Key, float],
-    uses: Mapping[Key, int],
+    weight: Mapping[Key, int],
 ) -> dict[Key, float]:
     """Coordinates for a fixed order: sweeps up, down, and finally towards both sides."""
     x: dict[Key, float] = {}
     for keys in levels:
-        x.update(_fit(keys, [0.0] * len(keys), half, uses))
+        x.update(_fit(keys, [0.0] * len(keys), half, weight))
     both = {key: {**below[key], **above[key]} for key in x}
-    for sweep in range(2 * _PLACE_SWEEPS):
+    for sweep in range(2 * _SWEEPS):
         order = levels if sweep % 2 == 0 else levels[::-1]
-        towards = both if sweep >= _PLACE_SWEEPS else below if sweep % 2 == 0 else above
+        towards = both if sweep >= _SWEEPS else below if sweep % 2 == 0 else above
         for keys in order:
-            x.update(_fit(keys, [_mean(towards[key], x, x[key]) for key in keys], half, uses))
+            x.update(_fit(keys, [mean_place(towards[key], x, x[key]) for key in keys], half, weight))
     return x
 
 
 def _fit(
-    keys: list[Key], wanted: list[float], half: Mapping[Key, float], uses: Mapping[Key, int]
+    keys: list[Key], wanted: list[float], half: Mapping[Key, float], weight: Mapping[Key, int]
 ) -> dict[Key, float]:
     """The positions nearest to the wanted ones (weighted least squares) that keep order and room.
 
@@ -214,11 +161,11 @@ def _fit(
         shifts.append(shift)
     pools: list[tuple[float, int, int]] = []
     for key, want, offset in zip(keys, wanted, shifts, strict=True):
-        mean, weight, size = want - offset, uses[key], 1
+        mean, heavy, size = want - offset, weight[key], 1
         while pools and pools[-1][0] >= mean:
-            other, other_weight, other_size = pools.pop()
-            mean = (mean * weight + other * other_weight) / (weight + other_weight)
-            weight, size = weight + other_weight, size + other_size
-        pools.append((mean, weight, size))
+            other, other_heavy, other_size = pools.pop()
+            mean = (mean * heavy + other * other_heavy) / (heavy + other_heavy)
+            heavy, size = heavy + other_heavy, size + other_size
+        pools.append((mean, heavy, size))
     flat = [mean for mean, _, size in pools for _ in range(size)]
     return {key: base + offset for key, base, offset in zip(keys, flat, shifts, strict=True)}

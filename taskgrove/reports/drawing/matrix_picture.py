@@ -20,11 +20,13 @@ _COLORS = LinearSegmentedColormap.from_list("light to dark", ["#f1f5fa", "#9db6d
 _MARK = "#d95f02"
 _MAX_NUMBERS = 14
 """Cells have numbers up to this many rows and columns."""
+_MAX_SMALL = 40
+"""With more rows or columns, cells are no larger than names need."""
 _GREY, _RULES = "#606060", "#e4e4e4"
 _FONT = 8
 _CHARACTER = _FONT * 0.62 / 72
 """Width of a character in inches, as are the sizes below."""
-_CELL, _SMALL_CELL = (0.52, 0.3), (0.24, 0.24)
+_CELL, _SMALL_CELL, _TINY_CELL = (0.52, 0.3), (0.24, 0.24), (0.16, 0.16)
 _EDGE, _LINE, _SWATCH, _BAR, _ABOVE, _LEAST_HEIGHT, _MOST_BAR = 0.2, 0.16, 0.2, 1.0, 0.4, 0.9, 3.0
 
 
@@ -39,23 +41,25 @@ class Matrix:
         row_colors, column_colors: Of the tasks that they stand for; empty when they stand for none.
         least: Value of the lightest colour; None for the least of all.
         label: Of the colours.
-        mark: What a frame means.
+        mark: What a frame means; "" where there are none.
         down, across: What the rows and the columns are.
         nothing: Said when there are no cells.
+        digits: After the point, of the numbers in cells.
     """
 
     values: Floats
-    marked: tuple[tuple[int, int], ...]
+    marked: tuple[tuple[int, int], ...] = ()
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     row_colors: tuple[str, ...]
     column_colors: tuple[str, ...] = ()
     least: float | None = None
     label: str
-    mark: str
+    mark: str = ""
     down: str
     across: str
     nothing: str
+    digits: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +81,9 @@ class _Style:
 
 
 def _style(matrix: Matrix) -> _Style:
-    numbers = max(matrix.values.shape) <= _MAX_NUMBERS
-    cell = _CELL if numbers else _SMALL_CELL
+    most = max(matrix.values.shape)
+    numbers = most <= _MAX_NUMBERS
+    cell = _CELL if numbers else _SMALL_CELL if most <= _MAX_SMALL else _TINY_CELL
     longest = max(map(len, matrix.columns)) * _CHARACTER
     upright = longest > 0.9 * cell[0]
     return _Style(
@@ -136,7 +141,15 @@ def _draw_cells(axes: Axes, matrix: Matrix, style: _Style, scale: Normalize) -> 
         for (row, column), value in np.ndenumerate(matrix.values):
             if not np.isnan(value):
                 ink = ink_on(to_hex(_COLORS(scale(value))))
-                axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=_FONT, color=ink)
+                axes.text(
+                    column,
+                    row,
+                    f"{value:.{matrix.digits}f}",
+                    ha="center",
+                    va="center",
+                    fontsize=_FONT,
+                    color=ink,
+                )
 
 
 def _draw_names(axes: Axes, matrix: Matrix, style: _Style) -> None:
@@ -156,7 +169,8 @@ def _draw_names(axes: Axes, matrix: Matrix, style: _Style) -> None:
     lowest = bottom + (style.below - _EDGE + 0.05) * y
     _text(axes, (start, above), matrix.down, ha="right", va="bottom", color=_GREY)
     _text(axes, (-0.5, lowest), matrix.across, ha="left", va="bottom", color=_GREY)
-    _text(axes, (-0.5, above), f"□ {matrix.mark}", ha="left", va="bottom", color=_MARK)
+    if matrix.mark:
+        _text(axes, (-0.5, above), f"□ {matrix.mark}", ha="left", va="bottom", color=_MARK)
     axes.set_xlim(-0.5, len(matrix.columns) - 0.5)
     axes.set_ylim(bottom, -0.5)
     axes.set_axis_off()

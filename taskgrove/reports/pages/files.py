@@ -11,14 +11,14 @@ from taskgrove.domain.errors import BadValueError, EnvironmentFailure, StorageAc
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
-    """Create or replace files in a folder, which is made when missing.
+    """Create or replace files in a folder, which is made when missing, as are folders below it.
 
     All are first written under temporary names, then renamed one by one, so that an interruption
     leaves no half file and files of an earlier report stay whole.
 
     Args:
         folder: Where to write; other files in it are left alone.
-        contents: By file name.
+        contents: By path below the folder, with `/`.
 
     Raises:
         BadValueError: The path, or a parent of it, is a file.
@@ -35,8 +35,12 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> tuple[Path, ...]
 
 
 def _write_all(folder: Path, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
-    staged = {folder / name: folder / f".{name}.{os.getpid()}.tmp" for name in contents}
+    staged = {
+        path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in map(folder.joinpath, contents)
+    }
     try:
+        for parent in dict.fromkeys(path.parent for path in staged):
+            parent.mkdir(exist_ok=True)
         for temporary, data in zip(staged.values(), contents.values(), strict=True):
             temporary.write_bytes(data)
         for path, temporary in staged.items():

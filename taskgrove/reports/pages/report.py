@@ -1,35 +1,31 @@
-"""A report as a folder: one page, its pictures, and the numbers for other programs."""
+"""A report as a folder: a page that works from disk, its pictures, and the numbers for other programs."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
-from matplotlib.figure import Figure
-
-from taskgrove.domain.records import AddMetrics, Commit
-from taskgrove.domain.view import SystemView
-from taskgrove.reports.analyses.bindings import Binding, Options, bindings
-from taskgrove.reports.analyses.history import measured
-from taskgrove.reports.analyses.knowledge import HEADINGS, flow_rows, knowledge_flow
-from taskgrove.reports.analyses.tasks import Evaluations, TaskRow, per_task, totals
+from taskgrove.reports.analyses.bindings import bindings
+from taskgrove.reports.analyses.run import Run
+from taskgrove.reports.analyses.tasks import TaskRow, per_task, totals
+from taskgrove.reports.analyses.tidy import TidyTable
 from taskgrove.reports.analyses.worth import worths
-from taskgrove.reports.charts.conflicts import draw_layer_conflicts, draw_task_conflicts
-from taskgrove.reports.charts.cost import draw_size
-from taskgrove.reports.charts.graph import draw_graph
-from taskgrove.reports.charts.metrics import draw_metrics
-from taskgrove.reports.charts.progress import draw_progress
-from taskgrove.reports.drawing.figures import png, svg
+from taskgrove.reports.base import AbstractChart, Scope
+from taskgrove.reports.pages.choice import EVERYTHING, Choice
 from taskgrove.reports.pages.files import write_files
-from taskgrove.reports.pages.page import page
+from taskgrove.reports.pages.html import as_html
+from taskgrove.reports.pages.markdown import as_markdown
+from taskgrove.reports.pages.section import Picture, Section
+from taskgrove.reports.pages.system import beside, closing, summary
 from taskgrove.reports.words import binding_table
 from taskgrove.reports.words.table import as_json
 
-_TASK_HEADINGS = (
+Told = Callable[[str, int, int], None]
+"""Told before each chart: its name, how many are done, of how many."""
+Contents = dict[str, bytes]
+
+_TASKS = (
     *("task", "model", "num_classes", "val_accuracy", "test_accuracy", "num_params"),
     *("accounted_params", "flops", "num_layers", "iterations", "shared_with_roots", "shared_with"),
 )
@@ -37,65 +33,103 @@ _TASK_HEADINGS = (
 
 def write_report(
     folder: Path,
-    view: SystemView,
-    history: Sequence[Commit],
-    evaluations: Evaluations,
+    run: Run,
     title: str,
-    usual: Options = MappingProxyType({}),
+    choice: Choice = EVERYTHING,
+    told: Told | None = None,
 ) -> tuple[Path, ...]:
-    """Write or renew a report.
+    """Write or renew the report of one system.
 
-    Files: `report.md`, `graph`, `progress`, `size` and `metrics` as `.png` and `.svg`, `tasks.json`,
-    `tasks.csv`, `metrics.csv`, `knowledge.csv`; where bind-and-grow was at work, also `conflicts` and
-    `layers` as pictures, and `bindings.json`. Each is replaced as a whole; other files in the folder are
-    left alone.
+    Files: the page as `index.html` and `report.md`, charts in `pictures/`, the numbers behind each in
+    `tables/`, with `tasks` and, where bind-and-grow was at work, `bindings.json`. Each is replaced as a
+    whole; other files in the folder are left alone.
 
     Args:
         folder: Made when missing.
-        view: The system; may be empty or partial.
-        history: Its log from the start; an empty one gives a report without a search history.
-        evaluations: Test accuracies by model and split.
+        run: The system.
         title: Of the page.
-        usual: Options of bind-and-grow where an experiment gives none.
+        choice: Which charts and formats.
+        told: How far it is.
 
     Returns:
         The written files, the page first.
 
     Raises:
+        UnknownNameError: A chart of one system has not that name.
         BadValueError: The path, or a parent of it, is a file.
         EnvironmentFailure: The folder cannot be written.
     """
-    rows, total, found = per_task(view, evaluations), totals(view, evaluations), measured(history)
-    contents = {"report.md": page(view, history, rows, total, title).encode()}
-    figures = {
-        "graph": draw_graph(view),
-        "progress": draw_progress(history, tasks=view.tasks),
-        "size": draw_size(rows),
-        "metrics": draw_metrics(found),
-    }
-    if bound := bindings(history, usual):
-        figures |= _conflicts(bound, view)
-        told = binding_table.as_json(bound, worths(history))
-        contents["bindings.json"] = (json.dumps(told, indent=1) + "\n").encode()
-    for name, figure in figures.items():
-        contents[f"{name}.png"] = png(figure, dpi=110)
-        contents[f"{name}.svg"] = svg(figure)
-    contents["tasks.json"] = (json.dumps(as_json(rows, total), indent=1) + "\n").encode()
-    contents["tasks.csv"] = _csv([_TASK_HEADINGS, *map(_task_line, rows)])
-    contents["metrics.csv"] = _csv(_metrics_lines(found))
-    contents["knowledge.csv"] = _csv([HEADINGS, *flow_rows(knowledge_flow(view))])
-    return write_files(folder, contents)
+    contents, charts = drawn((run,), choice, Scope.SYSTEM, told)
+    texts = {} if choice.only else beside(run)
+    sections = [_with(section, texts.get(name, ())) for name, section in charts.items()]
+    if not choice.only:
+        contents |= _numbers(run, choice)
+        sections = [summary(run), *sections, *closing(run)]
+    return write_files(folder, {**pages(title, sections, choice), **contents})
 
 
-def _conflicts(found: Sequence[Binding], view: SystemView) -> dict[str, Figure]:
-    of_models = binding_table.of_models(found)
-    return {
-        "conflicts": draw_task_conflicts(of_models, view.tasks),
-        "layers": draw_layer_conflicts(of_models, view.tasks),
-    }
+def drawn(
+    runs: Sequence[Run], choice: Choice, scope: Scope, told: Told | None
+) -> tuple[Contents, dict[str, Section]]:
+    """The charts' files by path, and the section of each by its name; arguments as in `write_report`."""
+    contents: Contents = {}
+    sections: dict[str, Section] = {}
+    charts = choice.charts(runs, scope)
+    for done, chart in enumerate(charts):
+        if told is not None:
+            told(chart.name, done, len(charts))
+        pictures = _pictures(chart, runs, choice)
+        numbers = _tables(chart, runs) if "csv" in choice.formats else {}
+        contents |= pictures | numbers
+        picture = Picture(
+            title=chart.title, caption=chart.caption, files=tuple(pictures), numbers=next(iter(numbers), None)
+        )
+        sections[chart.name] = Section(title=chart.title, parts=(picture,))
+    return contents, sections
 
 
-def _task_line(row: TaskRow) -> Sequence[object]:
+def pages(title: str, sections: Sequence[Section], choice: Choice) -> Contents:
+    """The page in the formats that are wanted, by file name."""
+    contents: Contents = {}
+    if "html" in choice.formats:
+        contents["index.html"] = as_html(title, sections).encode()
+    if "md" in choice.formats:
+        contents["report.md"] = as_markdown(title, sections).encode()
+    return contents
+
+
+def _pictures(chart: AbstractChart, runs: Sequence[Run], choice: Choice) -> Contents:
+    wanted = [suffix for suffix in chart.formats if suffix in choice.formats]
+    files: Mapping[str, bytes] = chart.render(runs, wanted) if wanted else {}
+    return {f"pictures/{chart.name}.{suffix}": files[suffix] for suffix in wanted}
+
+
+def _tables(chart: AbstractChart, runs: Sequence[Run]) -> Contents:
+    return {f"tables/{chart.name}.csv": chart.tabulate(runs).as_csv()}
+
+
+def _with(section: Section, parts: Iterable[str]) -> Section:
+    return Section(title=section.title, parts=(*section.parts, *parts))
+
+
+def _numbers(run: Run, choice: Choice) -> Contents:
+    rows, total = per_task(run.view, run.evaluations), totals(run.view, run.evaluations)
+    contents: Contents = {}
+    if "csv" in choice.formats:
+        table = TidyTable(headings=_TASKS, rows=tuple(map(_task_line, rows)))
+        contents["tables/tasks.csv"] = table.as_csv()
+    if "json" in choice.formats:
+        contents["tables/tasks.json"] = _json(as_json(rows, total))
+        if bound := bindings(run.history, run.usual):
+            contents["tables/bindings.json"] = _json(binding_table.as_json(bound, worths(run.history)))
+    return contents
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def _task_line(row: TaskRow) -> tuple[str | int | float | None, ...]:
     """`shared_with` as `task=count` separated by spaces."""
     sharing = " ".join(f"{task}={count}" for task, count in row.shared_with.items())
     return (
@@ -103,20 +137,3 @@ def _task_line(row: TaskRow) -> Sequence[object]:
         *(row.accounted_params, row.flops, row.num_layers, row.iterations),
         *(row.shared_with_roots, sharing),
     )
-
-
-def _metrics_lines(found: Sequence[AddMetrics]) -> list[Sequence[object]]:
-    """One line per task iteration of the system, after the headings."""
-    names = sorted({name for metrics in found for name in metrics.values})
-    lines: list[Sequence[object]] = [("experiment", "task", "iteration", *names)]
-    for metrics in found:
-        values = (metrics.values.get(name) for name in names)
-        lines.append((metrics.experiment, metrics.task, metrics.iteration, *values))
-    return lines
-
-
-def _csv(lines: Iterable[Sequence[object]]) -> bytes:
-    """Numbers unrounded, unknown ones empty."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(lines)
-    return out.getvalue().encode()

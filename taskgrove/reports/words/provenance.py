@@ -201,7 +201,9 @@ def _iterations(found: Sequence[Iteration]) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("commit", "experiment", "agent", "iteration", "model", "score", "val %", "test %"):
         table.add_column(heading, justify="left" if heading in ("experiment", "agent", "model") else "right")
-    for row in found:
+    # A publication is followed by the end of its iteration, with the same model and its score.
+    told = {(row.experiment, row.agent, row.iteration, row.model): row for row in found}
+    for row in told.values():
         table.add_row(
             str(row.number),
             row.experiment,

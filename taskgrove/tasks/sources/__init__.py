@@ -9,10 +9,13 @@ from taskgrove.tasks.sources.arrays import ArraysSource
 from taskgrove.tasks.sources.folder import FolderSource
 from taskgrove.tasks.sources.fonts.source import FontsSource
 from taskgrove.tasks.sources.glyphs.source import GlyphsSource
+from taskgrove.tasks.sources.hub.source import HubSource
+from taskgrove.tasks.sources.joined import JoinedSource
 from taskgrove.tasks.sources.npz import NpzSource
 from taskgrove.tasks.sources.permuted import PermutedSource
 from taskgrove.tasks.sources.sklearn_digits import SklearnSource
 from taskgrove.tasks.sources.split import SplitSource
+from taskgrove.tasks.sources.tfds.source import TfdsSource
 
 
 def parse_source(source: str) -> tuple[AbstractSource, str]:
@@ -40,10 +43,13 @@ _BUILTIN: tuple[AbstractSource, ...] = (
     FolderSource(),
     FontsSource(),
     GlyphsSource(),
+    HubSource(),
+    JoinedSource(parse_source),
     NpzSource(),
     PermutedSource(parse_source),
     SklearnSource(),
     SplitSource(parse_source),
+    TfdsSource(),
 )
 
 SOURCES: Registry[AbstractSource] = Registry(

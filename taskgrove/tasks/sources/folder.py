@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, final
 
 import numpy as np
-import PIL
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from taskgrove.domain.errors import TaskDataError
-from taskgrove.tasks.arguments import absolute_path, join_options, split_options, whole_number
+from taskgrove.tasks.arguments import absolute_path, join_options, missing_path, split_options
 from taskgrove.tasks.base import AbstractSource, Images, RawData, Split
 from taskgrove.tasks.checks import as_raw, as_split
-from taskgrove.tasks.decoding import Decode, decode_files, in_parallel
+from taskgrove.tasks.decoding import EncodedImages, decode_images
 from taskgrove.tasks.mapped import MappedImages
+from taskgrove.tasks.raster import check_size
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 _SPLITS = frozenset({"train", "val", "valid", "validation", "test"})
-_GREY_MODES = frozenset({"1", "L"})
-_DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
-_AUTO_SIZE, _LARGEST_OWN_SIZE = 64, 112
 
 Files = Mapping[str, Mapping[str, list[Path]]]
 """Image files by split and class."""
@@ -33,9 +27,9 @@ Files = Mapping[str, Mapping[str, list[Path]]]
 class FolderSource(AbstractSource):
     """Image files in class folders; grey if all of them are, otherwise RGB.
 
-    Images are resized (bilinear, antialiased) to squares of `size` pixels. `auto` keeps their own
-    size when all have the same and none is larger than 112 pixels, and otherwise means 64. Decoded
-    images are kept in the machine's cache.
+    Images are resized (bilinear, antialiased) to `size`: a side in pixels, or `<height>x<width>`. `auto`
+    keeps their own size when all have the same and none is larger than 112 pixels, and otherwise means 64.
+    Decoded images are kept in the machine's cache.
     """
 
     name: ClassVar[str] = "folder"
@@ -43,8 +37,7 @@ class FolderSource(AbstractSource):
 
     def normalise(self, argument: str) -> str:
         path, options = split_options(argument, {"size": "auto"})
-        if options["size"] != "auto":
-            whole_number(options, "size", 1, 1024)
+        check_size(options)
         return join_options(absolute_path(path), options)
 
     def load(self, argument: str) -> RawData:
@@ -52,9 +45,11 @@ class FolderSource(AbstractSource):
         files = _files(Path(path))
         classes = tuple(sorted({name for by_class in files.values() for name in by_class}))
         paths = [p for by_class in files.values() for group in by_class.values() for p in group]
-        version = f"folder 1, Pillow {PIL.__version__}, size {options['size']}"
-        images = decode_files(paths, version, partial(_plan, paths, options["size"]))
+        images = decode_images(EncodedImages.of_files(paths), "folder 1", options["size"])
         return as_raw(_splits(files, classes, images), classes, path)
+
+    def missing(self, argument: str) -> str:
+        return missing_path(argument.partition("?")[0])
 
 
 def _files(root: Path) -> Files:
@@ -92,27 +87,6 @@ def _images(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and not p.name.startswith("."))
 
 
-def _plan(paths: Sequence[Path], size: str) -> tuple[tuple[int, int, int], Decode]:
-    looked = [seen for part in in_parallel(_look, paths, "looking at images") for seen in part]
-    mode = "L" if {mode for _, mode in looked} <= _GREY_MODES else "RGB"
-    width, height = _size({own for own, _ in looked}, size)
-    shape = height, width, len(mode)
-    return shape, partial(_decode, size=(width, height), mode=mode)
-
-
-def _look(path: Path) -> tuple[tuple[int, int], str]:
-    with _open(path) as image:
-        return image.size, image.mode
-
-
-def _size(own: set[tuple[int, int]], wanted: str) -> tuple[int, int]:
-    """Width and height that all images get."""
-    if wanted != "auto":
-        return int(wanted), int(wanted)
-    first = next(iter(own))
-    return first if len(own) == 1 and max(first) <= _LARGEST_OWN_SIZE else (_AUTO_SIZE, _AUTO_SIZE)
-
-
 def _splits(files: Files, classes: Sequence[str], images: Images | MappedImages) -> dict[str, Split]:
     """The images, which are in the order of the files, by split."""
     number = {name: label for label, name in enumerate(classes)}
@@ -124,31 +98,3 @@ def _splits(files: Files, classes: Sequence[str], images: Images | MappedImages)
         splits[name] = as_split(images[rows], np.array(labels, np.int64), "The folder")
         first = rows.stop
     return splits
-
-
-def _decode(path: Path, size: tuple[int, int], mode: str) -> NDArray[np.uint8]:
-    with _open(path) as image:
-        if image.mode in _DEEP_MODES:
-            raise TaskDataError(
-                f"{path} has more than 8 bits per channel ({image.mode}); convert it to 8 bits."
-            )
-        try:
-            flat = _on_white(ImageOps.exif_transpose(image)).convert(mode)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise TaskDataError(f"{path} is damaged ({error}); remove or replace the file.") from error
-    resized = flat if flat.size == size else flat.resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(resized).reshape(size[1], size[0], len(mode))
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image
-    ground = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(ground, image.convert("RGBA"))
-
-
-def _open(path: Path) -> Image.Image:
-    try:
-        return Image.open(path)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise TaskDataError(f"{path} is not an image that can be read ({error}).") from error

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskgrove.domain.errors import TaskDataError, UnknownNameError
-from taskgrove.tasks.arguments import absolute_path
+from taskgrove.tasks.arguments import absolute_path, missing_path
 from taskgrove.tasks.base import AbstractSource, RawData, Split
 from taskgrove.tasks.checks import as_raw, as_split
 from taskgrove.tasks.mapped import MappedImages
@@ -68,6 +68,9 @@ class NpzSource(AbstractSource):
         splits = _splits(content, path)
         names = next((arrays[key] for key in ("class_names", "chars") if key in arrays), None)
         return as_raw(splits, None if names is None else tuple(str(n) for n in names.tolist()), path)
+
+    def missing(self, argument: str) -> str:
+        return missing_path(argument.partition("#")[0])
 
 
 def _read(path: str, prefix: str) -> _Content:

@@ -53,6 +53,10 @@ class PermutedSource(AbstractSource):
             class_names=raw.class_names,
         )
 
+    def missing(self, argument: str) -> str:
+        source, inner = self.find(_parse(argument)[0])
+        return source.missing(inner)
+
 
 def _parse(argument: str) -> tuple[str, int]:
     inner, number = inner_of(argument, _FORM)

@@ -53,6 +53,10 @@ class SplitSource(AbstractSource):
             raise TaskDataError(f"{inner} has no image of group {group} of {groups}; choose another group.")
         return RawData(splits=splits, class_names=tuple(raw.class_names[label] for label in classes))
 
+    def missing(self, argument: str) -> str:
+        source, inner = self.find(_parse(argument)[0])
+        return source.missing(inner)
+
 
 def _parse(argument: str) -> tuple[str, int, int]:
     inner, choice = inner_of(argument, _FORM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import final
 
 from taskgrove.domain.errors import BadValueError, UnknownNameError
@@ -56,7 +57,7 @@ class VitLayout(AbstractLayout):
         return self._chain(self.depth, adapters=frozenset())
 
     def slot(self, name: SlotName, hparams: Hparams, num_classes: int) -> Slot:
-        known = self._all_slots()
+        known = _slots(self.depth)
         if name not in known:
             raise UnknownNameError.of(f"slot of {self.member}", name, known)
         kind = _kind(name)
@@ -95,9 +96,6 @@ class VitLayout(AbstractLayout):
         body = (name for i in range(num_blocks) for name in (f"adapter_{i}", f"block_{i}"))
         kept = (name for name in body if _kind(name) == "block" or name in adapters)
         return tuple(SlotName(name) for name in (*_STEM, *kept, *_TOP))
-
-    def _all_slots(self) -> tuple[SlotName, ...]:
-        return self._chain(self.depth, frozenset(SlotName(f"adapter_{i}") for i in range(self.depth)))
 
     def _shapes(self, kind: str, hparams: Hparams, num_classes: int) -> dict[str, tuple[int, ...]]:
         D, A = self.width, _adapter_dim(hparams)
@@ -160,6 +158,13 @@ class VitLayout(AbstractLayout):
                 f"be a positive multiple of {self.patch_size}, got {value!r}."
             )
         return value
+
+
+@cache
+def _slots(depth: int) -> tuple[SlotName, ...]:
+    """All that a model of so many blocks can have; agents ask about slots very often."""
+    deep = (name for i in range(depth) for name in (f"adapter_{i}", f"block_{i}"))
+    return tuple(SlotName(name) for name in (*_STEM, *deep, *_TOP))
 
 
 def _kind(name: str) -> str:

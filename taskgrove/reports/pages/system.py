@@ -1,10 +1,10 @@
-"""The text of a report, as Markdown."""
+"""What a report says about one system in words and tables, as Markdown."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import TaskName
@@ -13,36 +13,20 @@ from taskgrove.domain.view import SystemView
 from taskgrove.reports.analyses.bindings import bindings
 from taskgrove.reports.analyses.history import Child, Status, TaskHistory, by_task, children, spent_by
 from taskgrove.reports.analyses.knowledge import flow_cells, knowledge_flow
-from taskgrove.reports.analyses.tasks import TaskRow, Totals
+from taskgrove.reports.analyses.run import Run
+from taskgrove.reports.analyses.tasks import Totals, per_task, totals
 from taskgrove.reports.analyses.transfer import accuracy_matrix
 from taskgrove.reports.analyses.worth import worths
+from taskgrove.reports.pages.section import Section, grid
 from taskgrove.reports.quantities import MISSING, duration, human, percent, plural
 from taskgrove.reports.words import binding_table
 from taskgrove.reports.words.table import as_markdown, sharing_sentence
 from taskgrove.store.spent import Spent
 
-_GRAPH_CAPTION = (
-    "Each task enters at the bottom (triangle) and follows the line of its colour through its model's "
-    "components (circles) to its head (rectangle, validation accuracy in percent). A component has the "
-    "colour of the task that trained it last, grey if it still carries a root's parameters; (n) is the "
-    "number of tasks it has been trained on. Final norms are not shown: they are cloned with the head."
-)
-_METRICS_CAPTION = (
-    "After each task iteration, over the tasks that have a model by then; numbers in `metrics.csv`. A dashed "
-    "line marks where another experiment takes over."
-)
 _KNOWLEDGE_CAPTION = (
     "Which part of the training that a model's parameters have had was performed on the task itself, and on "
     "which other tasks most of the rest, in percent of training cycles per parameter; all of it in "
-    "`knowledge.csv`."
-)
-_CONFLICTS_CAPTION = (
-    "How much the task of each row conflicts with those it was compared with: the norm of its layers' "
-    "conflicts. A frame marks the task that it was bound to."
-)
-_LAYERS_CAPTION = (
-    "How much each layer conflicts between a task and the one it was bound to. A frame marks the layers "
-    "that the task got copies of; the others are shared."
+    "`tables/knowledge.csv`."
 )
 _BINDINGS_CAPTION = (
     "*Alone* is the task's independent net, *first* its first model in the system, *now* the present one; "
@@ -57,38 +41,34 @@ _BUDGET_CAPTION = (
 )
 
 
-def page(
-    view: SystemView, history: Sequence[Commit], rows: Sequence[TaskRow], total: Totals, title: str
-) -> str:
-    """The whole page; pictures are referred to by file name."""
-    found = children(history)
-    sections = [
-        f"# {title}",
-        _summary(total),
-        "## Tasks",
-        as_markdown(rows, total) if rows else "No task has been added yet.",
-        "## Multitask graph",
-        f"![multitask graph](graph.png)\n\n{_GRAPH_CAPTION}",
-        "## Accuracy and cost",
-        "![accuracy against accounted parameters and FLOPs](size.png)",
-        "## The system over time",
-        f"![metrics after each task iteration](metrics.png)\n\n{_METRICS_CAPTION}",
-        "## Knowledge flow",
-        _knowledge(view),
-        *_bindings(history),
-        "## Search",
-        "![progress](progress.png)",
-        _search(view, by_task(found)),
-        "## Accepted mutations",
-        _mutations(found),
-        "## Hyperparameters that differ from the root's",
-        _hyperparameters(view),
-        "## Budgets used",
-        _budgets(spent_by(history)),
-        "## How it was made",
-        _making(view, history),
-    ]
-    return "\n\n".join(section.rstrip("\n") for section in sections) + "\n"
+def summary(run: Run) -> Section:
+    """The first section, and the table of tasks."""
+    rows, total = per_task(run.view, run.evaluations), totals(run.view, run.evaluations)
+    table = as_markdown(rows, total) if rows else "No task has been added yet."
+    return Section(title="Tasks", parts=(_summary(total), table))
+
+
+def beside(run: Run) -> Mapping[str, tuple[str, ...]]:
+    """What is said below charts, by the chart's name."""
+    found = children(run.history)
+    return {
+        "knowledge": (_knowledge(run.view),),
+        "layers": _bindings(run.history),
+        "progress": (
+            _search(run.view, by_task(found)),
+            "### Accepted mutations",
+            _mutations(found),
+        ),
+        "hparams": ("### Hyperparameters that differ from the root's", _hyperparameters(run.view)),
+    }
+
+
+def closing(run: Run) -> tuple[Section, ...]:
+    """What the system has cost, and how it came about."""
+    return (
+        Section(title="Budgets used", parts=(_budgets(spent_by(run.history)),)),
+        Section(title="How it was made", parts=(_making(run.view, run.history),)),
+    )
 
 
 def _summary(total: Totals) -> str:
@@ -100,16 +80,11 @@ def _summary(total: Totals) -> str:
     )
 
 
-def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [headings, ["---"] * len(headings), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
 def _search(view: SystemView, tasks: Mapping[TaskName, TaskHistory]) -> str:
     if not tasks:
         return "No child has been trained yet."
     headings = ("task", "iterations", "children", "accepted", "rejected", "failed", "best score")
-    return _table(
+    return grid(
         headings,
         (
             (
@@ -130,7 +105,7 @@ def _mutations(found: Sequence[Child]) -> str:
     if not accepted:
         return "None yet."
     ranked = sorted(accepted.items(), key=lambda item: (-item[1], item[0]))
-    return _table(
+    return grid(
         ("mutation", "accepted", "tried"),
         ((f"`{name}`", str(count), str(tried[name])) for name, count in ranked),
     )
@@ -146,7 +121,7 @@ def _hyperparameters(view: SystemView) -> str:
         if (model := view.best(task)) is not None
         and (changed := _changed(model, defaults.get(model.member, {})))
     ]
-    return _table(("task", "differs"), lines) if lines else "None."
+    return grid(("task", "differs"), lines) if lines else "None."
 
 
 def _changed(model: Model, defaults: Mapping[str, HparamValue]) -> dict[str, HparamValue]:
@@ -161,23 +136,20 @@ def _knowledge(view: SystemView) -> str:
     cells = flow_cells(knowledge_flow(view))
     if not cells:
         return "No task has a model yet."
-    return f"{_table(('task', 'itself %', 'other tasks %'), cells)}\n\n{_KNOWLEDGE_CAPTION}"
+    return f"{grid(('task', 'itself %', 'other tasks %'), cells)}\n\n{_KNOWLEDGE_CAPTION}"
 
 
-def _bindings(history: Sequence[Commit]) -> list[str]:
+def _bindings(history: Sequence[Commit]) -> tuple[str, ...]:
     """What bind-and-grow chose; nothing for systems that it has had no part in."""
     found = binding_table.of_models(bindings(history))
     if not found:
-        return []
+        return ()
     worth = worths(history)
-    return [
-        "## Bindings",
-        f"![conflicts between tasks](conflicts.png)\n\n{_CONFLICTS_CAPTION}",
-        f"![conflicts by layer](layers.png)\n\n{_LAYERS_CAPTION}",
-        _table(binding_table.HEADINGS, binding_table.cells(found, worth)),
+    return (
+        grid(binding_table.HEADINGS, binding_table.cells(found, worth)),
         _BINDINGS_CAPTION,
         binding_table.sentence(worth, accuracy_matrix(history)),
-    ]
+    )
 
 
 def _budgets(found: Mapping[str, Spent]) -> str:
@@ -196,7 +168,7 @@ def _budgets(found: Mapping[str, Spent]) -> str:
         for name, spent in found.items()
     )
     headings = ("experiment", "children", "failed", "images", "FLOPs", "training", "device")
-    return f"{_table(headings, lines)}\n\n{_BUDGET_CAPTION}"
+    return f"{grid(headings, lines)}\n\n{_BUDGET_CAPTION}"
 
 
 def _making(view: SystemView, history: Sequence[Commit]) -> str:

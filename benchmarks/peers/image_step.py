@@ -1,4 +1,4 @@
-"""Training steps of a vision transformer in a plain PyTorch loop, on one batch that lies ready."""
+"""Training steps of an image classifier in a plain PyTorch loop, on one batch that lies ready."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import torch
 from torch import nn
 
 from benchmarks.peers.answer import Respond, serve
+from benchmarks.peers.convolutional import convolutional_network
 from benchmarks.peers.vision import vision_transformer
+
+MODELS = {"vit": vision_transformer, "convnet": convolutional_network}
+"""By the family that they are like."""
 
 
 def prepare(settings: dict[str, Any]) -> tuple[str, Respond]:
     """Model, optimiser and batch; a request names how many `steps`."""
     torch.set_num_threads(settings["threads"])
     device = torch.device(settings["device"])
-    about, model = vision_transformer(settings)
+    about, model = MODELS[settings["family"]](settings)
     model = model.to(device).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     shape = (settings["batch"], 3, settings["resolution"], settings["resolution"])

@@ -1,0 +1,1 @@
+"""Hugging Face data sets: folders on this machine, and repositories of the hub."""
