@@ -10,8 +10,10 @@ from shutil import copytree, rmtree
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import taskgrove
+from taskgrove.cli.main import app
 from taskgrove.domain.errors import BadValueError, StoreCorruptError, StoreFormatError, StorePathError
 from taskgrove.experiment.comparison.compare import Compared
 from taskgrove.experiment.comparison.read import is_comparison, read_comparison, runs_of
@@ -128,3 +130,28 @@ def test_settings_of_segments_are_one_where_they_agree(tmp_path: Path) -> None:
     found = settings_of(specs)
     assert found["train.batch_size"] == 8
     assert found["score.scale"] == "[1.0, 0.9, 1.0]"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_comparison_has_a_report(whole: tuple[Path, Compared], tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["report", str(whole[0]), str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.replace("\n", "") == str(tmp_path / "index.html")
+    page = (tmp_path / "report.md").read_text()
+    assert page.startswith("# small\n\n2 variants, seeds 1, 0 (search and root): 4 of 4 runs finished.")
+    for section in ("Variants", "Quality against size and compute", "Learning curves", "Conditions"):
+        assert f"\n## {section}\n" in page
+    assert "## Multitask graph" not in page
+    runs = (tmp_path / "tables" / "runs.csv").read_text().splitlines()
+    assert len(runs) == 1 + sum(len(outcome.tasks) for outcome in whole[1].comparison.outcomes)
+    for name in ("variants", "test", "validation", "spent", "pareto", "hparams"):
+        assert (tmp_path / "tables" / f"{name}.csv").stat().st_size > 20
+    assert json.loads((tmp_path / "tables" / "runs.json").read_text())["title"] == "small"
+
+
+def test_what_a_comparison_has_not_is_refused(whole: tuple[Path, Compared], tmp_path: Path) -> None:
+    one_system = CliRunner().invoke(app, ["report", str(whole[0]), str(tmp_path / "r"), "--only", "graph"])
+    assert "There is no chart of runs side by side named 'graph'" in str(one_system.exception)
+    at = CliRunner().invoke(app, ["report", str(whole[0]), str(tmp_path / "r"), "--at", "3"])
+    assert "a comparison has many" in str(at.exception)
+    assert not (tmp_path / "r").exists()
