@@ -1,4 +1,4 @@
-"""What a person sees while a store is looked after: how much is done, of how much, and when it will end."""
+"""What a person sees while a store is looked after or a report drawn: how much is done, when it will end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EVERY_S = 10.0
 
 
 class Counting:
-    """A bar on a terminal; elsewhere a line every ten seconds. Its `told` is what upkeep tells.
+    """A bar on a terminal; elsewhere a line every ten seconds. Its `told` is what upkeep and reports tell.
 
     Args:
         console: Where to show it.

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Group
 
-from taskgrove.cli.drawing import Drawing
+from taskgrove.cli.counting import Counting
 from taskgrove.cli.output import AtOption, GroveArgument, JsonOption, emit, err, say
 from taskgrove.cli.use import opened
 from taskgrove.domain.errors import BadValueError
@@ -124,12 +124,12 @@ def report(
     from taskgrove.experiment.comparison.read import is_comparison, report_comparison
 
     wanted, suffixes = only or (), formats or ()
-    with Drawing(err) as drawing:
+    with Counting(err) as counting:
         if is_comparison(grove):
             if at is not None:
                 raise BadValueError("--at is of one system; a comparison has many. Leave it out.")
-            written = report_comparison(grove, folder, only=wanted, formats=suffixes, told=drawing.told)
+            written = report_comparison(grove, folder, only=wanted, formats=suffixes, told=counting.told)
         else:
             system = opened(grove, at)
-            written = system.report(folder, title, only=wanted, formats=suffixes, told=drawing.told)
+            written = system.report(folder, title, only=wanted, formats=suffixes, told=counting.told)
     say(str(written[0]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 
@@ -423,3 +423,14 @@ class Commit:
     meters: Mapping[str, float] = field(default_factory=dict)
     claim: int | None = None
     epoch: int = 0
+
+
+def published_by(commit: Commit) -> Iterator[Model]:
+    """The models that a commit brings into the system."""
+    match commit.operation:
+        case AddRoot(model=model):
+            yield model
+        case FinishChild(model=model) if model is not None:
+            yield model
+        case Publish(models=models):
+            yield from models

@@ -330,7 +330,7 @@ class Grove:
             title: Of the page.
             only: Names of charts, see `taskgrove list charts`; all that have something to say when empty.
             formats: `html`, `md`, `svg`, `png`, `gif`, `csv`, `json`; all when empty.
-            told: Told before each chart: its name, how many are done, of how many.
+            told: Told what is being done, how many are done, of how many.
 
         Raises:
             UnknownNameError: No chart of one system, or no format, has a name that was given.

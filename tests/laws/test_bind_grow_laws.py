@@ -10,13 +10,12 @@ import torch
 
 from taskgrove.domain.ids import BlobId, TaskName
 from taskgrove.domain.jobs import EvaluateJob, TrainConfig, ValidateJob
-from taskgrove.domain.records import FinishProbe, Publish
+from taskgrove.domain.records import FinishProbe, Publish, published_by
 from taskgrove.experiment.build import build_device
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.spec import AgentSpec, ExperimentSpec, RootSpec, TaskEntry, TrainSpec
 from taskgrove.experiment.workplace import Workplace
 from taskgrove.store.tensors import unpack
-from taskgrove.store.upkeep.retention import published_by
 from taskgrove.testing.runs import log_of
 from tests.laws.runs import assert_same, grown
 

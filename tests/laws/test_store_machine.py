@@ -27,14 +27,14 @@ from taskgrove.domain.errors import (
     UserError,
 )
 from taskgrove.domain.ids import BlobId, CommitId, TaskName
-from taskgrove.domain.records import BeginIteration, Claim, Commit, EndIteration, FinishChild
+from taskgrove.domain.records import BeginIteration, Claim, Commit, EndIteration, FinishChild, published_by
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.blobs import blobs_of
 from taskgrove.store.keys import BLOBS, blob_id, blob_of
 from taskgrove.store.store import Store
 from taskgrove.store.upkeep.check import check
 from taskgrove.store.upkeep.collect import collect
-from taskgrove.store.upkeep.retention import Retention, published_by
+from taskgrove.store.upkeep.retention import Retention
 from taskgrove.testing.faults import FaultyBackend, at_random
 from taskgrove.testing.scripts import (
     Step,

@@ -123,7 +123,7 @@ def report_comparison(
         StoreError: A run's system cannot be read; names it.
     """
     choice, comparison = Choice.of(only, formats), read_comparison(source)
-    runs = runs_of(source, comparison, lambda done, of: told("(reading)", done, of) if told else None)
+    runs = runs_of(source, comparison, lambda done, of: told("runs", done, of) if told else None)
     return write_runs_report(folder, comparison, runs, choice, told)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from taskgrove.domain.ids import AgentName, SlotName, TaskName
-from taskgrove.domain.records import AddRoot, FinishChild, Model, Publish
+from taskgrove.domain.records import FinishChild, Model, published_by
 from taskgrove.mutations.mu import MU
 from taskgrove.reports.analyses.run import Run
 
@@ -73,7 +73,7 @@ def _of_run(run: Run) -> Iterator[Probability]:
 def _drawn(run: Run) -> Mapping[AgentName, _Drawn]:
     """By method, from all children of the run."""
     children = [c.operation for c in run.history if isinstance(c.operation, FinishChild)]
-    tables = {model.id: model.mu for model in _models(run)}
+    tables = {model.id: model.mu for commit in run.history for model in published_by(commit)}
     learned = {
         child.agent
         for child in children
@@ -83,17 +83,6 @@ def _drawn(run: Run) -> Mapping[AgentName, _Drawn]:
     for child in children:
         actions[child.agent] |= _by_chance(child, learned=child.agent in learned)
     return {name: _Drawn(learned=name in learned, actions=frozenset(seen)) for name, seen in actions.items()}
-
-
-def _models(run: Run) -> Iterator[Model]:
-    for commit in run.history:
-        match commit.operation:
-            case AddRoot(model=model):
-                yield model
-            case FinishChild(model=model) if model is not None:
-                yield model
-            case Publish(models=models):
-                yield from models
 
 
 def _inherited(table: Mapping[str, float], parent: Mapping[str, float] | None) -> bool:

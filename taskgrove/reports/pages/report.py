@@ -22,8 +22,9 @@ from taskgrove.reports.words import binding_table
 from taskgrove.reports.words.table import as_json
 
 Told = Callable[[str, int, int], None]
-"""Told before each chart: its name, how many are done, of how many."""
+"""Told what is being done (`charts`, `runs`), how many are done, of how many."""
 Contents = dict[str, bytes]
+_CHARTS = "charts"
 
 _TASKS = (
     *("task", "model", "num_classes", "val_accuracy", "test_accuracy", "num_params"),
@@ -77,7 +78,7 @@ def drawn(
     charts = choice.charts(runs, scope)
     for done, chart in enumerate(charts):
         if told is not None:
-            told(chart.name, done, len(charts))
+            told(_CHARTS, done, len(charts))
         pictures = _pictures(chart, runs, choice)
         numbers = _tables(chart, runs) if "csv" in choice.formats else {}
         contents |= pictures | numbers

@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING
 
 from taskgrove.domain.errors import BadValueError, EnvironmentFailure, MissingExtraError
 from taskgrove.domain.ids import ModelId, TaskName
-from taskgrove.domain.records import AddEvaluation, AddMetrics, Commit, EndIteration, FinishChild, Publish
-from taskgrove.store.upkeep.retention import published_by
+from taskgrove.domain.records import (
+    AddEvaluation,
+    AddMetrics,
+    Commit,
+    EndIteration,
+    FinishChild,
+    Publish,
+    published_by,
+)
 
 if TYPE_CHECKING:
     from tensorboard.summary.writer.event_file_writer import EventFileWriter

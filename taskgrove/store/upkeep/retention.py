@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from taskgrove.domain.ids import BlobId, ModelId, TaskName
-from taskgrove.domain.records import AddRoot, AddTask, Commit, FinishChild, Model, Publish, Tag
+from taskgrove.domain.records import AddTask, Tag, published_by
 from taskgrove.store import log
 from taskgrove.store.blobs import blobs_of
 from taskgrove.store.store import Store
@@ -103,17 +102,6 @@ def _kept(
         if (model.id in wanted if wanted is not None else model.task not in retired or model.id in living)
     ]
     return names_of(lived.state, frozenset[BlobId]().union(*map(blobs_of, models)))
-
-
-def published_by(commit: Commit) -> Iterator[Model]:
-    """The models that a commit brings into the system."""
-    match commit.operation:
-        case AddRoot(model=model):
-            yield model
-        case FinishChild(model=model) if model is not None:
-            yield model
-        case Publish(models=models):
-            yield from models
 
 
 def _family(store: Store, living: frozenset[ModelId], generations: int) -> frozenset[ModelId]:
