@@ -20,7 +20,7 @@ from statistics import fmean, stdev
 import numpy as np
 
 import taskgrove
-from benchmarks.bind_grow_picture import draw
+from benchmarks.bind_grow_picture import GUIDED, RANDOM, THRIFTY, draw
 from benchmarks.page import Page, Row, save
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import Commit, FinishChild, FinishProbe
@@ -33,8 +33,8 @@ from taskgrove.reports.analyses.transfer import (
     paper_delta,
 )
 
-_GUIDED = re.compile(r"bind and grow, δ = ([0-9.]+)")
-_RANDOM = "random growth"
+_ENDS = (0.0, 1.0)
+"""Coefficients at which all ways of growing are one."""
 _RESAMPLES = 10_000
 
 
@@ -111,7 +111,7 @@ def when_learned(history: Sequence[Commit]) -> dict[TaskName, float]:
 
 def independents(variants: Sequence[Variant], seed: int, folder: Path) -> dict[TaskName, float]:
     """Validation accuracies of the independent nets that bind-and-grow has compared with others."""
-    variant = next(v for v in variants if _GUIDED.fullmatch(v.name))
+    variant = next(v for v in variants if GUIDED.fullmatch(v.name))
     grove = taskgrove.open(folder / variant.slug / f"seed{seed}", writable=False)
     children = (commit.operation for commit in grove.store.history())
     return {
@@ -147,7 +147,15 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     return f"{text} ± {stdev(values):.{digits}f}" if len(values) > 1 else text
 
 
-def against_random(runs: Sequence[Grown]) -> list[float]:
+def coefficient(run: Grown, way: re.Pattern[str]) -> float | None:
+    """The δ of a system that was grown in a way, or at one of the ends; None of any other."""
+    if found := way.fullmatch(run.variant):
+        return float(found[1])
+    found = GUIDED.fullmatch(run.variant)
+    return float(found[1]) if found and float(found[1]) in _ENDS else None
+
+
+def against_random(runs: Sequence[Grown], way: re.Pattern[str] = GUIDED) -> list[float]:
     """Of each random system, how much more a guided one with as many parameters and its seed gains.
 
     The gain of guided growth between two sizes is interpolated; random systems larger or smaller than all
@@ -155,8 +163,8 @@ def against_random(runs: Sequence[Grown]) -> list[float]:
     """
     found = []
     for run in runs:
-        if run.variant.startswith(_RANDOM):
-            guided = [r for r in runs if _GUIDED.fullmatch(r.variant) and r.seed == run.seed]
+        if run.variant.startswith(RANDOM):
+            guided = [r for r in runs if coefficient(r, way) is not None and r.seed == run.seed]
             guided.sort(key=lambda r: r.params)
             expected = np.interp(run.params, [r.params for r in guided], [r.gain for r in guided])
             found.append(float(expected) - run.gain)
@@ -171,11 +179,11 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def comparison(runs: Sequence[Grown]) -> list[Row]:
+def comparison(runs: Sequence[Grown], way: re.Pattern[str] = GUIDED) -> list[Row]:
     """Guided against random growth, with the 95 % confidence interval of the mean difference."""
     rows: list[Row] = []
     for seed in (None, *dict.fromkeys(run.seed for run in runs)):
-        more = against_random([run for run in runs if seed in (None, run.seed)])
+        more = against_random([run for run in runs if seed in (None, run.seed)], way)
         if not more:
             continue
         low, high = interval(more)
@@ -191,14 +199,14 @@ def comparison(runs: Sequence[Grown]) -> list[Row]:
     return rows
 
 
-def growth(runs: Sequence[Grown]) -> list[Row]:
+def growth(runs: Sequence[Grown], way: re.Pattern[str] = GUIDED) -> list[Row]:
     """Parameters by grow coefficient, per seed: they never fall."""
     rows: list[Row] = []
     for seed in dict.fromkeys(run.seed for run in runs):
         sizes = {
-            float(found[1]): run.params
+            delta: run.params
             for run in runs
-            if run.seed == seed and (found := _GUIDED.fullmatch(run.variant))
+            if run.seed == seed and (delta := coefficient(run, way)) is not None
         }
         ordered = [sizes[delta] for delta in sorted(sizes)]
         rows.append(
@@ -209,6 +217,16 @@ def growth(runs: Sequence[Grown]) -> list[Row]:
             }
         )
     return rows
+
+
+def ways(runs: Sequence[Grown]) -> dict[str, list[Row]]:
+    """Each way of growing that some system was grown in, against random growth and by coefficient."""
+    tables: dict[str, list[Row]] = {}
+    for what, way in (("what conflicts", GUIDED), ("what conflicts most per parameter", THRIFTY)):
+        if any(way.fullmatch(run.variant) for run in runs):
+            tables[f"Growing {what} against random growth, at equal parameters"] = comparison(runs, way)
+            tables[f"Distinct parameters by grow coefficient, growing {what}"] = growth(runs, way)
+    return tables
 
 
 def compared_by(variants: Sequence[Variant], seed: int, folder: Path) -> str:
@@ -246,11 +264,7 @@ def main(given: list[str] | None = None) -> None:
             "seeds": len(seeds),
             "compared by": compared_by(variants, seeds[0], folder),
         },
-        tables={
-            "Variants": summary(runs),
-            "Growing what conflicts against random growth, at equal parameters": comparison(runs),
-            "Distinct parameters by grow coefficient": growth(runs),
-        },
+        tables={"Variants": summary(runs), **ways(runs)},
         notes=[
             *([arguments.note] if arguments.note else []),
             "Gain: mean over tasks of (E_alone - E) / E_alone, E the validation error in the end and E_alone "

@@ -10,8 +10,11 @@ from typing import Protocol
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_GUIDED, _RANDOM, _OTHERS = "#0072b2", "#d55e00", ("#009e73", "#cc79a7", "#000000", "#e69f00", "#56b4e9")
-_DELTA = re.compile(r"bind and grow, δ = ([0-9.]+)")
+GUIDED = re.compile(r"bind and grow, δ = ([0-9.]+)")
+THRIFTY = re.compile(r"thrifty growth, δ = ([0-9.]+)")
+RANDOM = "random growth"
+_WAYS = (("bind and grow", GUIDED, "#0072b2", "o"), ("thrifty growth", THRIFTY, "#009e73", "s"))
+_AT_RANDOM, _OTHERS = "#d55e00", ("#cc79a7", "#000000", "#e69f00", "#56b4e9")
 
 
 class Run(Protocol):
@@ -42,36 +45,33 @@ def draw(runs: Sequence[Run]) -> Figure:
 
 
 def _sizes(axes: Axes, runs: Sequence[Run]) -> None:
-    for label, color, marker, of in (
-        ("random growth", _RANDOM, "x", [r for r in runs if r.variant.startswith("random growth")]),
-        ("bind and grow, δ from 0 to 1", _GUIDED, "o", [r for r in runs if _DELTA.fullmatch(r.variant)]),
-    ):
-        x, y = [r.params / 1e3 for r in of], [100 * r.gain for r in of]
-        axes.scatter(x, y, s=22, marker=marker, color=color, label=label, zorder=3)
+    at_random = [run for run in runs if run.variant.startswith(RANDOM)]
+    _points(axes, at_random, RANDOM, _AT_RANDOM, "x")
+    for label, way, color, marker in _WAYS:
+        if grown := [run for run in runs if way.fullmatch(run.variant)]:
+            _points(axes, grown, f"{label}, by δ", color, marker)
     axes.axhline(0, color="#999999", linewidth=0.8)
     axes.set_xlabel("distinct parameters of all tasks (thousands)")
     axes.set_ylabel("gain over independent nets (%)")
     axes.grid(color="#eeeeee")
 
 
+def _points(axes: Axes, runs: Sequence[Run], label: str, color: str, marker: str) -> None:
+    x, y = [run.params / 1e3 for run in runs], [100 * run.gain for run in runs]
+    axes.scatter(x, y, s=22, marker=marker, color=color, label=label, zorder=3)
+
+
 def _deltas(axes: Axes, runs: Sequence[Run]) -> None:
-    found: dict[float, list[float]] = {}
-    for run in runs:
-        if match := _DELTA.fullmatch(run.variant):
-            found.setdefault(float(match[1]), []).append(100 * run.accuracy)
-    x = sorted(found)
-    axes.errorbar(
-        x,
-        [fmean(found[delta]) for delta in x],
-        [pstdev(found[delta]) for delta in x],
-        color=_GUIDED,
-        marker="o",
-        markersize=4,
-        capsize=3,
-    )
-    others = [
-        r.variant for r in runs if "bind and grow" not in r.variant and "random growth" not in r.variant
-    ]
+    for _, way, color, marker in _WAYS:
+        found: dict[float, list[float]] = {}
+        for run in runs:
+            if match := way.fullmatch(run.variant):
+                found.setdefault(float(match[1]), []).append(100 * run.accuracy)
+        x = sorted(found)
+        means, spreads = [fmean(found[delta]) for delta in x], [pstdev(found[delta]) for delta in x]
+        axes.errorbar(x, means, spreads, color=color, marker=marker, markersize=4, capsize=3)
+    grown = ("bind and grow", "thrifty growth", RANDOM)
+    others = [run.variant for run in runs if not any(way in run.variant for way in grown)]
     for color, name in zip(_OTHERS, dict.fromkeys(others), strict=False):
         mean = fmean(100 * run.accuracy for run in runs if run.variant == name)
         axes.axhline(mean, color=color, linewidth=1.2, linestyle="--", label=name)

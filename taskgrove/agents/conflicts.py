@@ -31,7 +31,9 @@ def distribution(conflicts: Conflicts) -> Conflicts:
     return {slot: value / total if total else 0.0 for slot, value in conflicts.items()}
 
 
-def nucleus(conflicts: Conflicts, delta: float) -> tuple[SlotName, ...]:
+def nucleus(
+    conflicts: Conflicts, delta: float, params: Mapping[SlotName, int] | None = None
+) -> tuple[SlotName, ...]:
     """The smallest set of layers, most conflicting first, whose share of all conflicts reaches `delta`.
 
     At 0 it is empty and at 1 it has every layer, conflicts or not; between, it grows with `delta`. The
@@ -40,6 +42,8 @@ def nucleus(conflicts: Conflicts, delta: float) -> tuple[SlotName, ...]:
     Args:
         conflicts: In the order in which data flows, which decides between equals.
         delta: The grow coefficient, in [0, 1].
+        params: Of each layer; with them those come first that conflict most per parameter. This is ours: the
+            paper counts layers, but what it weighs against quality is parameters.
 
     Returns:
         Layers in the order of `conflicts`.
@@ -47,7 +51,8 @@ def nucleus(conflicts: Conflicts, delta: float) -> tuple[SlotName, ...]:
     if delta >= 1.0:
         return tuple(conflicts)
     shares, chosen, mass = distribution(conflicts), set[SlotName](), 0.0
-    for slot in sorted(shares, key=lambda slot: -shares[slot]):
+    worth = {slot: share / (params[slot] if params else 1) for slot, share in shares.items()}
+    for slot in sorted(shares, key=lambda slot: -worth[slot]):
         # Shares add up to 1 up to rounding only.
         if mass >= delta - 1e-12 or shares[slot] == 0.0:
             break

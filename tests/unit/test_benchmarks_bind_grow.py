@@ -10,7 +10,8 @@ import pytest
 
 import taskgrove
 from benchmarks import bind_grow
-from benchmarks.bind_grow import Grown, against_random, comparison, growth, interval, spread
+from benchmarks.bind_grow import Grown, against_random, comparison, growth, interval, spread, ways
+from benchmarks.bind_grow_picture import THRIFTY
 from benchmarks.twins import order, tasks
 
 RUN = Grown(
@@ -57,6 +58,22 @@ def test_a_random_system_is_compared_with_a_guided_one_of_its_size_and_seed() ->
     row = comparison(runs)[0]
     assert (row["random systems"], row["of them worse than guided"]) == (2, 1)
     assert row["gain more by conflicts, points"] == "2.5"
+
+
+def test_ways_of_growing_share_their_ends() -> None:
+    runs = [
+        *GUIDED,
+        replace(RUN, variant="thrifty growth, δ = 0.5", params=200, gain=0.3),
+        replace(RUN, variant="bind and grow, δ = 0.5", params=200, gain=0.1),
+        replace(RUN, variant="random growth 0", params=200, gain=0.05),
+    ]
+    assert against_random(runs, THRIFTY) == pytest.approx([0.25])
+    assert against_random(runs) == pytest.approx([0.05])
+    tables = ways(runs)
+    assert len(tables) == 4
+    (row,) = tables["Distinct parameters by grow coefficient, growing what conflicts most per parameter"]
+    assert [name for name in row if name.startswith("δ")] == ["δ = 0", "δ = 0.5", "δ = 1"]
+    assert len(ways(runs[:2])) == 2
 
 
 def test_the_interval_is_around_the_mean_and_narrower_with_more() -> None:

@@ -125,6 +125,15 @@ def test_the_nucleus_is_copied_the_rest_trained_more_slowly_and_the_head_is_new(
     assert set(job.mutations.values()) == {1.0}
 
 
+def test_thrifty_growth_copies_the_layer_that_conflicts_most_per_parameter() -> None:
+    sizes = {c.slot: c.num_params for c in OF_C.components}
+    large, small = max(BODY, key=lambda slot: sizes[slot]), min(BODY, key=lambda slot: sizes[slot])
+    near = {**dict.fromkeys(map(str, BODY), 0.0), large: 0.6, small: 0.4}
+    for way, copied in (("nucleus", large), ("thrifty", small)):
+        job = grown(agent_of(delta=0.3, grow=way), {"b": FAR, "c": near})
+        assert {name for name in job.mutations if name.startswith("clone:")} == {f"clone:{copied}"}
+
+
 def test_shared_layers_may_be_frozen() -> None:
     job = grown(agent_of(delta=0.7, shared_lr_scale=0.0), {"b": FAR, "c": NEAR})
     shared = {slot for slot, origin in job.slots if isinstance(origin, Share)}

@@ -52,6 +52,17 @@ def test_the_nucleus_takes_the_most_conflicting_layers_first(delta: float, grown
     assert nucleus({A: 0.2, B: 0.5, C: 0.0, D: 0.3}, delta) == tuple(SlotName(name) for name in grown)
 
 
+@pytest.mark.parametrize(
+    ("delta", "grown"), [(0.0, ""), (0.2, "a"), (0.21, "ad"), (0.5, "ad"), (0.51, "abd"), (1.0, "abcd")]
+)
+def test_a_thrifty_nucleus_takes_those_first_that_conflict_most_per_parameter(
+    delta: float, grown: str
+) -> None:
+    params = {A: 1, B: 1000, C: 1, D: 10}
+    found = nucleus({A: 0.2, B: 0.5, C: 0.0, D: 0.3}, delta, params)
+    assert found == tuple(SlotName(name) for name in grown)
+
+
 def test_of_equal_layers_the_lower_is_grown_first() -> None:
     assert nucleus({B: 0.5, A: 0.5}, 0.5) == (B,)
 
@@ -66,8 +77,10 @@ def test_without_conflicts_nothing_grows_but_at_one() -> None:
 def test_a_larger_coefficient_grows_no_less(
     conflicts: dict[SlotName, float], one: float, other: float
 ) -> None:
-    small, large = (set(nucleus(conflicts, delta)) for delta in sorted((one, other)))
-    assert small <= large
+    params = {slot: 1 + 7 * number % 5 for number, slot in enumerate(conflicts)}
+    for sizes in (None, params):
+        small, large = (set(nucleus(conflicts, delta, sizes)) for delta in sorted((one, other)))
+        assert small <= large
 
 
 @given(CONFLICTS, DELTAS)

@@ -44,7 +44,7 @@ INDEPENDENT, GROWN = 0, 1
 """Generations: the task's independent net, then its net in the system."""
 BIND, GROW, HEADS, SETTINGS = (
     ("least", "random"),
-    ("nucleus", "random"),
+    ("nucleus", "thrifty", "random"),
     ("own", "shared"),
     ("incremental", "streaming"),
 )
@@ -62,7 +62,8 @@ class BindGrowOptions:
         samples: Validation images that models are compared on, at most.
         bind: `least`, to the task with the least conflict, or `random`.
         rank: With `least`, leaves out so many candidates with less conflict, but never the last.
-        grow: `nucleus`, or `random`: any number of any layers, whatever δ is.
+        grow: `nucleus`, the layers that conflict most; `thrifty`, those that conflict most per parameter; or
+            `random`: any number of any layers, whatever δ is.
         head: `own`, a new one per task, or `shared`, that of the task it binds to; where nothing else would
             be trained, since no layer grows and shared ones are frozen, a new one all the same.
         draw: Number of the random choices: other numbers, other choices, the same seeds of training.
@@ -253,7 +254,7 @@ class BindGrow(AbstractAgent[BindGrowState]):
     def _compares(self) -> bool:
         """Whether conflicts decide anything."""
         o = self.options
-        return o.bind == "least" or (o.grow == "nucleus" and 0.0 < o.delta < 1.0)
+        return o.bind == "least" or (o.grow != "random" and 0.0 < o.delta < 1.0)
 
     def _needs_independent(self, state: BindGrowState) -> bool:
         return self._compares or not state.candidates
@@ -285,7 +286,8 @@ class BindGrow(AbstractAgent[BindGrowState]):
         if options.grow == "random":
             new = random_nucleus(body, rng)
         else:
-            new = nucleus(state.conflicts.get(task, dict.fromkeys(body, 0.0)), options.delta)
+            params = {c.slot: c.num_params for c in bound.components} if options.grow == "thrifty" else None
+            new = nucleus(state.conflicts.get(task, dict.fromkeys(body, 0.0)), options.delta, params)
         heads = [c.slot for c in bound.components if c.slot not in body]
         shares_head = options.head == "shared" and (new or options.shared_lr_scale > 0)
         kept = [*body, *(heads if shares_head else ())]

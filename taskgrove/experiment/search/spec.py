@@ -137,7 +137,11 @@ def _check_agent(place: str, agent: AgentSpec, search: SearchSpec) -> None:
     for name in chosen:
         if name in options:
             raise BadValueError(f"{place}.{name} is what the search chooses; leave it out.")
-    for name, wanted in (("setting", "incremental"), ("bind", "least"), ("grow", "nucleus")):
+    if options.get("grow") == "random":
+        raise BadValueError(
+            f'{place}.grow is "random", but a search chooses by conflicts: it needs "nucleus" or "thrifty".'
+        )
+    for name, wanted in (("setting", "incremental"), ("bind", "least")):
         if options.get(name, wanted) != wanted:
             raise BadValueError(
                 f'{place}.{name} is "{options[name]}", but a search compares sequences by the validation '
