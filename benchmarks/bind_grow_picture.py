@@ -14,7 +14,7 @@ GUIDED = re.compile(r"bind and grow, δ = ([0-9.]+)")
 THRIFTY = re.compile(r"thrifty growth, δ = ([0-9.]+)")
 RANDOM = "random growth"
 _WAYS = (("bind and grow", GUIDED, "#0072b2", "o"), ("thrifty growth", THRIFTY, "#009e73", "s"))
-_AT_RANDOM, _OTHERS = "#d55e00", ("#cc79a7", "#000000", "#e69f00", "#56b4e9")
+_AT_RANDOM, _OTHERS = "#d55e00", ("#cc79a7", "#000000", "#e69f00", "#56b4e9", "#808080")
 
 
 class Run(Protocol):
