@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from taskgrove.domain.errors import UnknownNameError
+from taskgrove.domain.errors import BadValueError, UnknownNameError
 from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.base import Scope
 from taskgrove.reports.pages.choice import FORMATS, Choice
@@ -92,6 +92,14 @@ def test_html_needs_nothing_but_its_own_folder(tmp_path: Path) -> None:
     assert all((tmp_path / path).is_file() for path in paths)
     assert {reference[1:] for reference in page.references if reference.startswith("#")} <= page.ids
     assert not re.search(r"https?://(?!www\.w3\.org)|url\(|@import|fetch\(|XMLHttpRequest", text)
+
+
+def test_a_report_without_any_file_is_refused(tmp_path: Path) -> None:
+    view, history, evaluations = synthetic_system(1, 1)
+    run = Run(view=view, history=history, evaluations=evaluations)
+    with pytest.raises(BadValueError, match=r"A report of graph in the formats gif has no file\. Ask for"):
+        write_report(tmp_path / "none", run, "None", Choice.of(["graph"], ["gif"]))
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_choice_is_told_in_words() -> None:

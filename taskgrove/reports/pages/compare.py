@@ -16,7 +16,7 @@ from taskgrove.reports.drawing.figures import png
 from taskgrove.reports.pages.choice import EVERYTHING, Choice
 from taskgrove.reports.pages.files import write_files
 from taskgrove.reports.pages.markdown import as_markdown
-from taskgrove.reports.pages.report import Contents, Told, drawn, pages
+from taskgrove.reports.pages.report import Contents, Told, drawn, pages, put
 from taskgrove.reports.pages.section import Picture, Section, grid
 from taskgrove.reports.quantities import plural
 from taskgrove.reports.words.comparison import NamedTable, tables
@@ -71,7 +71,7 @@ def write_runs_report(
     if not choice.only:
         contents |= _numbers(comparison, choice)
         shown = sections(comparison, shown)
-    return write_files(folder, {**pages(comparison.title, shown, choice), **contents})
+    return put(folder, {**pages(comparison.title, shown, choice), **contents}, choice)
 
 
 def page(comparison: Comparison) -> str:

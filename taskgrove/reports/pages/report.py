@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from taskgrove.domain.errors import BadValueError
 from taskgrove.reports.analyses.bindings import bindings
 from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.analyses.tasks import TaskRow, per_task, totals
@@ -57,7 +58,7 @@ def write_report(
 
     Raises:
         UnknownNameError: A chart of one system has not that name.
-        BadValueError: The path, or a parent of it, is a file.
+        BadValueError: The path, or a parent of it, is a file; or there is nothing to write.
         EnvironmentFailure: The folder cannot be written.
     """
     contents, charts = drawn((run,), choice, Scope.SYSTEM, told)
@@ -66,7 +67,18 @@ def write_report(
     if not choice.only:
         contents |= _numbers(run, choice)
         sections = [summary(run), *sections, *closing(run)]
-    return write_files(folder, {**pages(title, sections, choice), **contents})
+    return put(folder, {**pages(title, sections, choice), **contents}, choice)
+
+
+def put(folder: Path, contents: Contents, choice: Choice) -> tuple[Path, ...]:
+    """Write the files; raises BadValueError when there are none, and what `write_files` raises."""
+    if not contents:
+        wanted, formats = ", ".join(choice.only) or "this", ", ".join(sorted(choice.formats))
+        raise BadValueError(
+            f"A report of {wanted} in the formats {formats} has no file. Ask for html or csv as well, which "
+            "every report has, or for svg, which every chart but an animation has."
+        )
+    return write_files(folder, contents)
 
 
 def drawn(
