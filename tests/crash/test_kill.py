@@ -83,14 +83,19 @@ def experiment(size: Size, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def kill_after(process: ForkServerProcess, records: int, store: Path, seconds: float) -> None:
-    """Kill a process some time after it has written so many more records."""
+def kill_after(process: ForkServerProcess, records: int, store: Path, seconds: float) -> bool:
+    """Kill a process some time after it has written so many more records; False when it ended before.
+
+    On a busy machine we may be late by several records, and there is no moment left at the end of a run.
+    """
     target = num_records(store) + records
     while num_records(store) < target and process.is_alive():
         time.sleep(0.002)
     time.sleep(seconds)
-    assert process.is_alive(), "it ended before it could be killed"
+    if not process.is_alive():
+        return False
     kill(process)
+    return True
 
 
 def num_records(store: Path) -> int:
@@ -138,7 +143,8 @@ def test_killed_at_random_moments_the_run_ends_with_the_same_system(
         with running(run, experiment, killed) as process:
             # What a restart repeats (data, kernels) takes longer than a child, so a kill by the clock alone
             # would never let the run get anywhere.
-            kill_after(process, rng.choice((0, 1, 1, 2)), killed, rng.uniform(0.0, 2 * each_s))
+            if not kill_after(process, rng.choice((0, 1, 1, 2)), killed, rng.uniform(0.0, 2 * each_s)):
+                break
         assert sound(killed)
         numbers.append(num_records(killed))
     with running(run, experiment, killed) as process:
