@@ -42,8 +42,8 @@ def nucleus(
     Args:
         conflicts: In the order in which data flows, which decides between equals.
         delta: The grow coefficient, in [0, 1].
-        params: Of each layer; with them those come first that conflict most per parameter. This is ours: the
-            paper counts layers, but what it weighs against quality is parameters.
+        params: Of each layer; with them those come first that conflict most per parameter, and more layers
+            may be needed. This is ours: the paper counts layers, but weighs parameters against quality.
 
     Returns:
         Layers in the order of `conflicts`.

@@ -11,7 +11,7 @@ from PIL import Image
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import EndIteration, Retire
 from taskgrove.domain.view import SystemView
-from taskgrove.reports.analyses.growth import moments
+from taskgrove.reports.analyses.growth import moments, spread
 from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.charts.growth import GrowthChart, draw_growth
 from taskgrove.reports.drawing.colors import task_colors
@@ -49,7 +49,8 @@ def test_every_change_of_a_published_model_is_a_moment() -> None:
 
 def test_fewer_moments_are_spread_and_tell_all_changes_since_the_one_before() -> None:
     run = small()
-    every, found = (moments(run.history, run.view, most) for most in (None, 5))
+    every = moments(run.history, run.view)
+    found = spread(every, 5)
     assert len(found) == 5
     assert (found[0], found[-1].view.number) == (every[0], every[-1].view.number)
     assert {task for each in found for task in each.changed} == set(run.view.bests)
@@ -57,9 +58,9 @@ def test_fewer_moments_are_spread_and_tell_all_changes_since_the_one_before() ->
 
 def test_without_history_there_is_the_present_alone() -> None:
     run = small()
-    (moment,) = moments((), run.view, 5)
+    (moment,) = spread(moments((), run.view), 5)
     assert (moment.view, moment.changed) == (run.view, tuple(run.view.bests))
-    assert moments((), SystemView(), 5) == ()
+    assert spread(moments((), SystemView()), 5) == ()
 
 
 def test_nodes_stay_where_they_are_while_the_system_grows() -> None:

@@ -116,3 +116,15 @@ def test_a_chart_of_something_else_is_refused_with_the_known_ones() -> None:
         Choice.of(["grpah"])
     with pytest.raises(UnknownNameError, match=r"no format of a report named 'pdf'"):
         Choice.of(formats=["pdf"])
+
+
+def test_an_animation_among_stills_leaves_no_caption_behind(tmp_path: Path) -> None:
+    view, history, evaluations = synthetic_system(1, 1)
+    run = Run(view=view, history=history, evaluations=evaluations)
+    choice = Choice.of(["growth", "graph"], ["md", "svg"])
+    page = write_report(tmp_path, run, "Two", choice)[0].read_text(encoding="utf-8")
+    assert "## Multitask graph" in page
+    assert "growing" not in page
+    text = write_report(tmp_path, run, "Text", Choice.of(formats=["md"]))[0].read_text(encoding="utf-8")
+    assert "## Search\n\n| task |" in text
+    assert "## Accuracy and cost" not in text

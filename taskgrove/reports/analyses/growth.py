@@ -31,13 +31,12 @@ class Moment:
         return fmean(qualities) if qualities else None
 
 
-def moments(history: Iterable[Commit], view: SystemView, most: int | None = None) -> tuple[Moment, ...]:
-    """The moments at which published models changed, or some of them, spread evenly.
+def moments(history: Iterable[Commit], view: SystemView) -> tuple[Moment, ...]:
+    """The moments at which published models changed.
 
     Args:
         history: The log from its start; where it is empty, only the newest view is a moment.
         view: The newest.
-        most: Moments at most, at least 2, the first change and the last among them; None for all.
     """
     state, changes = State(), []
     for commit in history:
@@ -45,18 +44,21 @@ def moments(history: Iterable[Commit], view: SystemView, most: int | None = None
         state = apply(state, commit)
         if state.view.bests != before:
             changes.append(state.view)
-    changes = changes or ([view] if view.bests else [])
-    chosen = _spread(changes, most)
-    earlier = (SystemView(), *chosen)
+    return _moments(changes or ([view] if view.bests else []))
+
+
+def spread(found: Sequence[Moment], most: int) -> tuple[Moment, ...]:
+    """At most so many of the moments, at least 2, spread evenly, the first and the last among them."""
+    if len(found) <= most:
+        return tuple(found)
+    return _moments([found[round(index * (len(found) - 1) / (most - 1))].view for index in range(most)])
+
+
+def _moments(views: Sequence[SystemView]) -> tuple[Moment, ...]:
+    earlier = (SystemView(), *views)
     return tuple(
-        Moment(view=new, changed=_changed(old, new)) for old, new in zip(earlier, chosen, strict=False)
+        Moment(view=new, changed=_changed(old, new)) for old, new in zip(earlier, views, strict=False)
     )
-
-
-def _spread(changes: Sequence[SystemView], most: int | None) -> list[SystemView]:
-    if most is None or len(changes) <= most:
-        return [*changes]
-    return [changes[round(index * (len(changes) - 1) / (most - 1))] for index in range(most)]
 
 
 def _changed(old: SystemView, new: SystemView) -> tuple[TaskName, ...]:

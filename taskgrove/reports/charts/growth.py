@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 from PIL import Image
 
-from taskgrove.reports.analyses.growth import Moment, moments
+from taskgrove.reports.analyses.growth import Moment, moments, spread
 from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.analyses.tidy import TidyTable
 from taskgrove.reports.base import AbstractChart
@@ -39,8 +39,9 @@ def draw_growth(run: Run) -> bytes:
     alone = Moment(view=run.view, changed=())
     size = _TYPICAL * len(gif(_frames([alone], run), _FRAME_MS[1]))
     most = min(int(_MOST_BYTES / size), _MOST_FRAMES)
+    changes = moments(run.history, run.view)
     while True:
-        found = moments(run.history, run.view, max(most, _LEAST_FRAMES))
+        found = spread(changes, max(most, _LEAST_FRAMES))
         file = gif(_frames(found, run), _frame_ms(len(found)))
         if len(file) <= _MOST_BYTES or most <= _LEAST_FRAMES:
             return file

@@ -67,7 +67,7 @@ def write_runs_report(
         EnvironmentFailure: The folder cannot be written.
     """
     contents, charts = drawn(runs, choice, Scope.RUNS, told)
-    shown = list(charts.values())
+    shown = [section for section in charts.values() if section.parts]
     if not choice.only:
         contents |= _numbers(comparison, choice)
         shown = sections(comparison, shown)

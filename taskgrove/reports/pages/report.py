@@ -63,7 +63,8 @@ def write_report(
     """
     contents, charts = drawn((run,), choice, Scope.SYSTEM, told)
     texts = {} if choice.only else beside(run)
-    sections = [_with(section, texts.get(name, ())) for name, section in charts.items()]
+    said = (_with(section, texts.get(name, ())) for name, section in charts.items())
+    sections = [section for section in said if section.parts]
     if not choice.only:
         contents |= _numbers(run, choice)
         sections = [summary(run), *sections, *closing(run)]
@@ -97,7 +98,8 @@ def drawn(
         picture = Picture(
             title=chart.title, caption=chart.caption, files=tuple(pictures), numbers=next(iter(numbers), None)
         )
-        sections[chart.name] = Section(title=chart.title, parts=(picture,))
+        # A caption without anything to look at would stand alone, as that of an animation among SVGs.
+        sections[chart.name] = Section(title=chart.title, parts=(picture,) if pictures or numbers else ())
     return contents, sections
 
 

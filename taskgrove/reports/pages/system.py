@@ -32,7 +32,7 @@ _BINDINGS_CAPTION = (
     "*Alone* is the task's independent net, *first* its first model in the system, *now* the present one; "
     "*gain* is the part of the independent net's validation error that the present model avoids, *forgotten* "
     "what the test accuracy has lost since the first model, and *changed by* the later tasks whose training "
-    "changed the validation accuracy most, in percentage points. All steps are in `bindings.json`."
+    "changed the validation accuracy most, in percentage points. All steps are in `tables/bindings.json`."
 )
 _BUDGET_CAPTION = (
     "A child that diverged counts what it had used until then; tests of published models are in none "
