@@ -39,6 +39,7 @@ bench: .venv/.dev  ## the reduced run on real data; TASKGROVE_DATA is a folder o
 bench-speed: .venv/.dev  ## speed and memory; PEERS and TRAINERS are interpreters, see benchmarks/README.md
 	$(BIN)/python -m benchmarks.step $(if $(PEERS),--peer-python $(PEERS)) --out benchmarks/step_local
 	$(BIN)/python -m benchmarks.prefix --out benchmarks/prefix_local
+	$(BIN)/python -m benchmarks.serving_prefix --out benchmarks/serving_prefix_local
 	$(BIN)/python -m benchmarks.search $(if $(PEERS),--peer-python $(PEERS)) --out benchmarks/search_local
 	$(BIN)/python -m benchmarks.overhead $(if $(TRAINERS),--trainers-python $(TRAINERS)) --out benchmarks/overhead_local
 	$(BIN)/python -m benchmarks.workers --out benchmarks/workers_local

@@ -60,9 +60,9 @@ def fates_that_differ(left: Iterable[Fate], right: Iterable[Fate]) -> list[Row]:
     return [
         {
             "child": "{} iteration {} generation {} child {}".format(*a.place),
-            "fast %": 100 * a.quality,
-            "plain %": 100 * b.quality,
-            "accepted by": "fast" if a.accepted else "plain",
+            "first way %": 100 * a.quality,
+            "this way %": 100 * b.quality,
+            "accepted by": "the first" if a.accepted else "this",
             "same mutations": "yes" if a.mutations == b.mutations else "no: the searches have parted",
         }
         for a, b in paired(left, right)

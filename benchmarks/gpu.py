@@ -2,9 +2,10 @@
 
     python -m benchmarks.gpu --out gpu_h100
 
-Steps of T3 and B/16 at their share of the device's peak, children per second with 1 to 16 processes on the
-device, the cost of children against their first trainable layer, and what the papers' budget would take. With
-`--tiny` it runs anywhere in seconds, to see that it works.
+Steps of T3 and B/16, plain, fast, compiled and as CUDA graphs, at their share of the device's peak, children
+per second with 1 to 16 processes on the device, the cost of children against their first trainable layer, and
+what the papers' budget would take. With `--tiny` it runs anywhere, in seconds with `--no-compiled`, to see
+that it works.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import torch
@@ -22,8 +24,10 @@ from benchmarks.measure import DTYPES, interleaved, machine, parser, product_rat
 from benchmarks.page import Page, Row, save
 from benchmarks.system import load_data, usual_hparams
 from taskgrove.backbones.families import family_of
+from taskgrove.domain.errors import EnvironmentFailure
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.domain.layout import training_flops
+from taskgrove.trainer.compiled import check_compiler
 
 TASKS, ITERATIONS, GENERATIONS, CHILDREN, CYCLES, IMAGES = 8, 5, 4, 8, 4, 51_200
 """Of the MCCB experiments (000, §4): at most so many images a cycle, fewer where a task has fewer."""
@@ -69,7 +73,7 @@ TINY = Size(
 
 
 def step_rows(size: Size, arguments: argparse.Namespace, device: torch.device) -> list[Row]:
-    """Each step with both engines: time and share of the peak."""
+    """Each step with both engines, and compiled: time and share of the peak."""
     peak = product_rate(device, DTYPES[arguments.precision])
     rows: list[Row] = []
     for member, resolution, batch in size.steps:
@@ -81,10 +85,11 @@ def step_rows(size: Size, arguments: argparse.Namespace, device: torch.device) -
             edge=28,
             threads=arguments.threads,
         )
-        runs = {engine: step.own_steps(asked, engine, arguments.precision, device) for engine in step.ENGINES}
+        names = step.ways(device, compiled=arguments.compiled and can_compile(device))
+        runs = {name: step.own_steps(asked, name, arguments.precision, device) for name in names}
+        first = {name: steps.seconds(1) for name, steps in runs.items()}
         times = interleaved(
-            {engine: lambda s=steps: s.seconds(8) for engine, steps in runs.items()},  # type: ignore[misc]
-            arguments.repetitions,
+            {name: partial(steps.seconds, 8) for name, steps in runs.items()}, arguments.repetitions
         )
         flops = batch * image_flops(member, resolution)
         rows += [
@@ -95,10 +100,20 @@ def step_rows(size: Size, arguments: argparse.Namespace, device: torch.device) -
                 "images/s": batch / median(seconds),
                 "TFLOP/s": flops / median(seconds) / 1e12,
                 "of peak %": 100 * flops / median(seconds) / peak,
+                "first step, s": first[engine],
             }
             for engine, seconds in times.items()
         ]
     return rows
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether this machine has what it takes to compile layers."""
+    try:
+        check_compiler(device, how=True)
+    except EnvironmentFailure:
+        return False
+    return True
 
 
 def image_flops(member: str, resolution: int) -> int:
@@ -186,6 +201,12 @@ def main(given: list[str] | None = None) -> None:
     reader = parser(__doc__)
     reader.set_defaults(repetitions=3, threads=min(4, os.cpu_count() or 1))
     reader.add_argument("--precision", default="bf16")
+    reader.add_argument(
+        "--compiled",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compiled steps, too, where there is a compiler",
+    )
     reader.add_argument("--tiny", action="store_true", help="in seconds, anywhere")
     arguments = reader.parse_args(given)
     save(measure(arguments, TINY if arguments.tiny else FULL), arguments.out)

@@ -28,9 +28,9 @@ from taskgrove.backbones.assemble import Network
 from taskgrove.domain.hparams import Hparams
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.experiment.build import build_device
-from taskgrove.trainer.fast import Memory
 from taskgrove.trainer.learner import AbstractLearner, Resident
-from taskgrove.trainer.prefix import Prefixes
+from taskgrove.trainer.prefix.layers import Memory
+from taskgrove.trainer.prefix.prefixes import Prefixes
 from taskgrove.trainer.train import learner_of
 
 GIB = 2.0**30
@@ -61,7 +61,7 @@ def learner(setting: Setting, network: Network, hparams: Hparams, device: torch.
     data = noise(setting.config.batch_size, setting.resolution, CLASSES, channels=3)
     images, labels = (torch.from_numpy(a).to(device) for a in (data.train.images, data.train.labels))
     resident = Resident(train_images=images, train_labels=labels, val_images=images, val_labels=labels)
-    memory = Memory(prefixes=Prefixes(0), task=TASK, components={})
+    memory = Memory(prefixes=Prefixes(0), data=TASK, components={})
     return learner_of(network, {}, resident, memory, hparams, setting.config, 0)
 
 

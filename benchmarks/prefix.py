@@ -1,4 +1,5 @@
-"""What a child costs against its first trainable layer: plain, fast, and fast with remembered activations.
+"""What a child costs against its first trainable layer: plain, fast, and fast with remembered activations,
+in memory and on disk.
 
     TASKGROVE_DATA=/path/to/npz/files python -m benchmarks.prefix --out prefix_2cores
 
@@ -12,7 +13,9 @@ import argparse
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import torch
 from matplotlib.figure import Figure
@@ -25,10 +28,12 @@ from taskgrove.domain.ids import SlotName
 from taskgrove.domain.jobs import TrainConfig, TrainJob
 from taskgrove.domain.layout import training_flops
 from taskgrove.reports.drawing.look import CATEGORIES
+from taskgrove.trainer.prefix.disk import Disk
 from taskgrove.trainer.run import Trainer
 
-PLAIN, FAST, WARM = "plain", "fast", "remembered"
-WAYS = (PLAIN, FAST, WARM)
+PLAIN, FAST, WARM, DISK = "plain", "fast", "remembered", "from disk"
+WAYS = (PLAIN, FAST, WARM, DISK)
+DISK_BYTES = 8 << 30
 Times = Mapping[tuple[str, str], Sequence[float]]
 """Seconds by way and first trainable slot."""
 
@@ -44,7 +49,7 @@ def firsts(member: str) -> tuple[str, ...]:
 class Children:
     """Trains a child of one kind again and again; remembers what its steps alone took."""
 
-    def __init__(self, trainer: Trainer, job: TrainJob, device: torch.device) -> None:
+    def __init__(self, trainer: Callable[[], Trainer], job: TrainJob, device: torch.device) -> None:
         self._trainer = trainer
         self._job = job
         self._device = device
@@ -52,20 +57,27 @@ class Children:
 
     def seconds(self) -> float:
         """Train one; what it took, its validations included."""
-        before = self._trainer.meters().get("learn_s", 0.0)
-        spent = timed(partial(trained, self._trainer, self._job), self._device)
-        self.step_seconds.append(self._trainer.meters()["learn_s"] - before)
+        trainer = self._trainer()
+        before = trainer.meters().get("learn_s", 0.0)
+        spent = timed(partial(trained, trainer, self._job), self._device)
+        self.step_seconds.append(trainer.meters()["learn_s"] - before)
         return spent
 
 
 def measure_children(
-    system: System, arguments: argparse.Namespace, device: torch.device
+    system: System, arguments: argparse.Namespace, device: torch.device, folder: Path
 ) -> tuple[Times, Times]:
     """Seconds of whole children and of their steps."""
-    trainers = {
-        PLAIN: system.trainer(device),
-        FAST: system.trainer(device, remember_bytes=0),
-        WARM: system.trainer(device),
+    plain, fast, warm = (
+        system.trainer(device),
+        system.trainer(device, remember_bytes=0),
+        system.trainer(device),
+    )
+    trainers: dict[str, Callable[[], Trainer]] = {
+        PLAIN: lambda: plain,
+        FAST: lambda: fast,
+        WARM: lambda: warm,
+        DISK: lambda: Trainer(system.store, lambda _: system.data, device, disk=Disk(folder, DISK_BYTES)),
     }
     children = {}
     for way in WAYS:
@@ -140,7 +152,9 @@ def measure(arguments: argparse.Namespace) -> tuple[Page, Figure]:
     device = settle(arguments)
     conditions = machine(device, arguments.threads)
     data, about = load_data(arguments.data)
-    whole, steps = measure_children(make_system(arguments.member, data), arguments, device)
+    with TemporaryDirectory(prefix="activations-") as name:
+        system = make_system(arguments.member, data)
+        whole, steps = measure_children(system, arguments, device, Path(name))
     shares = needed(arguments.member, len(data.class_names))
     page = Page(
         title=f"A child of {arguments.member} against its first trainable layer",
@@ -154,8 +168,10 @@ def measure(arguments: argparse.Namespace) -> tuple[Page, Figure]:
         notes=[
             f"Median of {arguments.repetitions} turns. `plain` is the reference engine, `fast` the fast one "
             "without memory, `remembered` the fast one whose older sibling has computed the activations of "
-            "the frozen layers. The last columns: how many times as long a child takes that trains all "
-            "layers. Whole children are steps, validations, and reading components; nothing is written. "
+            "the frozen layers, `from disk` a new trainer for each child, as in a new process, that finds "
+            "them on disk and reads data and components anew. The last columns: how many times as long a "
+            "child takes that trains all layers. Whole children are steps, validations, reading components; "
+            "nothing is written. "
             "`arithmetic above it` is what a step of the trainable layers costs, that of all layers being 1: "
             "what a child costs whose frozen layers are remembered, when only arithmetic counts.",
         ],

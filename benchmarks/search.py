@@ -1,17 +1,21 @@
-"""A whole search: the fast engine beside the plain one, and beside one full fine-tune per child, timm's way.
+"""A whole search on one machine: as it comes, with the plain engine, and timm's way.
 
     TASKGROVE_DATA=/path/to/npz/files python -m benchmarks.search --scale 0.25 \\
         --peer-python /path/to/timm-env/bin/python --out search_2cores
 
-carries out a variant of a recipe with both engines, with a part of its budget, and lists the children whose
-fate differs. In timm's way every child trains all layers and reads its images one by one.
+carries out a variant of a recipe, with a part of its budget: with the fast engine by a worker per core and by
+one; with the plain engine, in the same precision by one worker, and in float32 in one process with a thread
+per core, as PyTorch comes. It lists the children whose fate differs. In timm's way every child trains all
+layers and reads its images one by one, by a thread per core, in both precisions.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
@@ -24,10 +28,10 @@ import torch
 
 import taskgrove
 from benchmarks.fates import fates, fates_that_differ, outline
-from benchmarks.measure import interleaved, machine, parser, settle
+from benchmarks.measure import DTYPES, interleaved, machine, parser, settle
 from benchmarks.page import Page, Row, save
 from benchmarks.peer import Peer
-from benchmarks.step import ENGINES, peer_settings
+from benchmarks.step import peer_settings
 from benchmarks.system import make_system, noise, trained
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.jobs import TrainConfig
@@ -39,6 +43,8 @@ from taskgrove.experiment.tables import read_table
 
 PEER_MODULE = "benchmarks.peers.vit_finetune"
 TIMMS_WAY = "timm's way"
+FAST, ALONE, PLAIN, FLOAT32 = "fast", "fast, one worker", "plain, one worker", "plain, float32, no workers"
+"""Ways of Taskgrove."""
 CHILDREN = 8
 """Of a generation (000, §4): what a budget is a multiple of."""
 
@@ -57,7 +63,29 @@ def spec_of(arguments: argparse.Namespace) -> ExperimentSpec:
         cycles = generation * (generations - generations % iterations)
         agent, budget = replace(spec.agent, iterations=iterations), replace(spec.budget, cycles=cycles)
         spec = replace(spec, agent=agent, budget=budget)
-    return replace(spec, device=arguments.device, train=replace(spec.train, threads=arguments.threads))
+    return replace(spec, device=arguments.device)
+
+
+def ways_of(spec: ExperimentSpec, workers: int, threads: int) -> dict[str, ExperimentSpec]:
+    """The experiment in each of Taskgrove's ways.
+
+    Args:
+        spec: The experiment.
+        workers: Of the first way, one thread each.
+        threads: Of the last way's only process.
+    """
+
+    def way(engine: str, workers: int, threads: int, precision: str = spec.train.precision) -> ExperimentSpec:
+        train = replace(spec.train, engine=engine, precision=precision, threads=threads)
+        executor = "processes" if workers > 1 else "inline"
+        return replace(spec, train=train, executor=executor, workers=workers)
+
+    return {
+        FAST: way("fast", workers, 1),
+        ALONE: way("fast", 1, 1),
+        PLAIN: way("plain", 1, 1),
+        FLOAT32: way("plain", 1, threads, "fp32"),
+    }
 
 
 class Searches:
@@ -78,7 +106,7 @@ class Searches:
         """Carry it out; what it took, reading data and testing included."""
         self._runs += 1
         start = perf_counter()
-        self.newest = taskgrove.run(self._spec, self._folder / f"{self._spec.train.engine}{self._runs}")
+        self.newest = taskgrove.run(self._spec, self._folder / f"run{self._runs}")
         return perf_counter() - start
 
 
@@ -132,22 +160,19 @@ def carry_out(
     spec: ExperimentSpec, arguments: argparse.Namespace, device: torch.device, folder: Path
 ) -> Page:
     """All ways in turns."""
-    searches = {
-        engine: Searches(replace(spec, train=replace(spec.train, engine=engine)), folder)
-        for engine in ENGINES
-    }
-    train = build_train(spec.train, device)
-    for engine in ENGINES:
-        warm_up(spec, replace(train, engine=engine), device)
-    wanted = peer_settings(member_settings(spec, arguments), train.precision, device)
-    with Peer(arguments.peer_python, PEER_MODULE, wanted, {}) as peer:
-        fine_tunes = TimmsWay(peer, searches["fast"], spec.train, arguments.timm_children, folder)
-        ways: dict[str, Callable[[], float]] = {
-            **{f"Taskgrove {engine}": search.seconds for engine, search in searches.items()},
-            f"{TIMMS_WAY}: {peer.about}": fine_tunes.seconds,
-        }
+    specs = ways_of(spec, arguments.workers, arguments.threads)
+    searches = {way: Searches(specs[way], folder / str(place)) for place, way in enumerate(specs)}
+    for way in specs.values():
+        warm_up(spec, build_train(way.train, device), device)
+    ways: dict[str, Callable[[], float]] = {way: search.seconds for way, search in searches.items()}
+    with ExitStack() as stack:
+        for precision in DTYPES:
+            wanted = peer_settings(member_settings(spec, arguments), precision, device)
+            peer = stack.enter_context(Peer(arguments.peer_python, PEER_MODULE, wanted, {}))
+            tunes = TimmsWay(peer, searches[FAST], spec.train, arguments.timm_children, folder)
+            ways[f"{TIMMS_WAY}: {peer.about}, {precision}"] = tunes.seconds
         times = interleaved(ways, arguments.repetitions, warm_up=0)
-    return page(spec, arguments, times, {engine: grown(search) for engine, search in searches.items()})
+    return page(spec, arguments, times, {way: grown(search) for way, search in searches.items()})
 
 
 def warm_up(spec: ExperimentSpec, config: TrainConfig, device: torch.device) -> None:
@@ -174,25 +199,25 @@ def grown(searches: Searches) -> Grove:
 
 
 def phases(groves: dict[str, Grove]) -> list[Row]:
-    """Seconds of the children's phases, by engine."""
+    """Seconds of the children's phases, by way; those of workers add up."""
     rows: list[Row] = []
-    for engine, grove in groves.items():
+    for way, grove in groves.items():
         commits = [commit.meters for commit in grove.store.history()]
         names = ("train_s", "load_s", "learn_s", "validate_s", "write_s")
-        rows.append({"engine": engine, **{name: sum(c.get(name, 0.0) for c in commits) for name in names}})
+        rows.append({"way": way, **{name: sum(c.get(name, 0.0) for c in commits) for name in names}})
     return rows
 
 
 def accuracies(groves: dict[str, Grove]) -> list[Row]:
-    """Mean accuracies of the published models, by engine."""
+    """Mean accuracies of the published models, by way."""
     rows: list[Row] = []
-    for engine, grove in groves.items():
+    for way, grove in groves.items():
         view = grove.view()
         bests = [view.models[model] for model in view.bests.values()]
         tests = [grove.evaluations()[model.id]["test"].accuracy for model in bests]
         rows.append(
             {
-                "engine": engine,
+                "way": way,
                 "validation %": 100 * fmean(m.quality for m in bests),
                 "test %": 100 * fmean(tests),
             }
@@ -207,32 +232,49 @@ def page(
     groves: dict[str, Grove],
 ) -> Page:
     """Wall times, and whether the searches agree."""
-    fast, plain = (fates(groves[engine]) for engine in ("fast", "plain"))
-    quickest = median(times["Taskgrove fast"])
+    children = {way: fates(grove) for way, grove in groves.items()}
+    quickest = median(times[FAST])
     walls: list[Row] = [
-        {"way": way, "s": median(seconds), "× fast": median(seconds) / quickest}
+        {
+            "way": way,
+            "s": median(seconds),
+            "low": min(seconds),
+            "high": max(seconds),
+            "× fast": median(seconds) / quickest,
+        }
         for way, seconds in times.items()
     ]
+    others = {way: found for way, found in children.items() if way != FAST}
     return Page(
-        title=f"A search, {spec.name}: {len(fast)} children on {len(spec.tasks)} tasks",
+        title=f"A search, {spec.name}: {len(children[FAST])} children on {len(spec.tasks)} tasks",
         conditions={
-            "experiment": f"{arguments.recipe.name}, {spec.agent.method}, "
+            "experiment": f"{arguments.recipe.name}, {arguments.variant}, {spec.agent.method}, "
             f"{spec.budget.cycles or 'all'} train cycles per task of at most {spec.train.samples_cap} images",
+            "workers of the first way, one thread each": float(arguments.workers),
+            "precision": build_train(spec.train, torch.device(spec.device)).precision,
             "repetitions": float(arguments.repetitions),
         },
         tables={
             "Wall time": walls,
             "Phases of the newest runs, seconds": phases(groves),
-            "Agreement of the engines": [outline(fast, plain)],
+            "The same search as the first way's": [
+                {"way": way, **outline(children[FAST], found)} for way, found in others.items()
+            ],
             "Published models": accuracies(groves),
-            "Children whose fate differs": fates_that_differ(fast, plain),
+            **{
+                f"Children whose fate differs: {way}": fates_that_differ(children[FAST], found)
+                for way, found in others.items()
+                if way != ALONE
+            },
         },
         notes=[
-            "The engines do the same sums in another order, so qualities differ by a few validation images; "
-            "from the first accepted child that only one of them accepts, the two searches of that task, and "
-            "of tasks that use its layers, choose among other parents and are different searches.",
+            "A worker has one thread, and where no more is said, the precision below. Both "
+            "engines do the same sums in another order, so qualities differ by a few validation images, in "
+            "float32 by some more; from the first accepted child that only one of two searches accepts, they "
+            "choose among other parents, in that task and in those that use its layers.",
             f"{TIMMS_WAY} trains all layers of as many children for as many images at {arguments.resolution} "
-            f"px, {arguments.timm_children} per task measured and the others taken to cost as much.",
+            f"px, {arguments.timm_children} per task measured and the others taken to cost as much; plain in "
+            f"float32 and {TIMMS_WAY} use {arguments.threads} threads.",
         ],
     )
 
@@ -240,10 +282,11 @@ def page(
 def main(given: list[str] | None = None) -> None:
     """Read the command line, measure, keep the page."""
     reader = parser(__doc__)
-    reader.set_defaults(repetitions=1, threads=1)
+    reader.set_defaults(repetitions=1)
     reader.add_argument("--recipe", type=Path, default=Path("recipes/char8.toml"))
     reader.add_argument("--variant", default="µ2Net+, glyphs root")
     reader.add_argument("--scale", type=float, default=0.25, help="part of the recipe's budget")
+    reader.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="of the first way")
     reader.add_argument("--resolution", type=int, default=32, help="of timm's way")
     reader.add_argument("--timm-children", type=int, default=1, help="per task that are measured")
     reader.add_argument("--peer-python", default=sys.executable, help="of an environment with timm")

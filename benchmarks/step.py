@@ -3,10 +3,12 @@
     python -m benchmarks.step --peer-python /path/to/timm-env/bin/python --out step_2cores
     python -m benchmarks.step --member vit-b --resolution 80 --batch 16 --out step_b16_2cores
     python -m benchmarks.step --member convnet-32 --edge 32 --batch 64 --out step_convnet32_2cores
+    python -m benchmarks.step --compiled --precision bf16 --threads 1 --out step_t3_compiled
 
 The peer of a ViT is timm's; its environment is `benchmarks/peers/timm.txt`, and without one it is a plain ViT
 in timm's way. That of a convolutional network is made of PyTorch's modules. Our steps begin with uint8
-images, the peer's with a batch that lies ready on the device.
+images, which the fast ones remember as prepared from their second epoch on, the peer's with a batch that lies
+ready on the device.
 """
 
 from __future__ import annotations
@@ -32,12 +34,15 @@ from taskgrove.backbones.assemble import Network, assemble
 from taskgrove.backbones.families import family_of
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.trainer.allocator import keep_freed_memory
-from taskgrove.trainer.fast import Memory
 from taskgrove.trainer.learner import AbstractLearner, Resident
-from taskgrove.trainer.prefix import Prefixes
+from taskgrove.trainer.prefix.layers import Memory
+from taskgrove.trainer.prefix.prefixes import Prefixes
+from taskgrove.trainer.run import CACHE_BYTES
 from taskgrove.trainer.train import learner_of
 
 ENGINES = ("plain", "fast")
+COMPILED: Mapping[str, bool | str] = {"fast, compiled": True, "fast, as CUDA graphs": "graphs"}
+"""Our steps with compiled layers, and how."""
 STEP_MODULE = "benchmarks.peers.image_step"
 Variant = tuple[str, str]
 """What takes the steps, and in which precision."""
@@ -78,8 +83,14 @@ def network_of(member: str, hparams: Mapping[str, Any], classes: int, device: to
     return assemble(family, slots, tensors, frozenset(tensors))
 
 
-def own_steps(arguments: argparse.Namespace, engine: str, precision: str, device: torch.device) -> Steps:
-    """Our steps, by an engine and in a precision."""
+def ways(device: torch.device, *, compiled: bool) -> tuple[str, ...]:
+    """Our steps that are measured; compiled ones where a device can do it."""
+    how = {name: way for name, way in COMPILED.items() if way is True or device.type == "cuda"}
+    return (*ENGINES, *(how if compiled else ()))
+
+
+def own_steps(arguments: argparse.Namespace, way: str, precision: str, device: torch.device) -> Steps:
+    """Our steps, by an engine or compiled, and in a precision."""
     hparams = {**usual_hparams(arguments.member), "data.resolution": arguments.resolution}
     data = noise(2 * arguments.batch, arguments.edge, arguments.classes)
     images, labels = (torch.from_numpy(a).to(device) for a in (data.train.images, data.train.labels))
@@ -87,14 +98,15 @@ def own_steps(arguments: argparse.Namespace, engine: str, precision: str, device
         network_of(arguments.member, hparams, arguments.classes, device),
         {},
         Resident(train_images=images, train_labels=labels, val_images=images, val_labels=labels),
-        Memory(prefixes=Prefixes(0), task=TASK, components={}),
+        Memory(prefixes=Prefixes(CACHE_BYTES), data=TASK, components={}),
         hparams,
         TrainConfig(
             cycles=100_000,
             batch_size=arguments.batch,
             precision=precision,
             threads=arguments.threads,
-            engine=engine,
+            engine=way.partition(",")[0],
+            compile=COMPILED.get(way, False),
         ),
         0,
     )
@@ -161,13 +173,20 @@ def explained(steps: Steps, seconds: float, precision: str, device: torch.device
     }
 
 
+def first_step(way: str, precision: str, steps: Steps) -> Row:
+    """What it takes to compile."""
+    return {"variant": f"Taskgrove {way}", "precision": precision, "s": steps.seconds(1)}
+
+
 def measure(arguments: argparse.Namespace) -> Page:
     """All variants in turns, then where the fast step's time goes."""
     device = settle(arguments)
     conditions = machine(device, arguments.threads)
     keep_freed_memory()
     precisions = arguments.precision.split(",")
-    own = {(e, p): own_steps(arguments, e, p, device) for e in ENGINES for p in precisions}
+    names = ways(device, compiled=arguments.compiled)
+    own = {(e, p): own_steps(arguments, e, p, device) for e in names for p in precisions}
+    compiling = [first_step(name, p, steps) for (name, p), steps in own.items() if name in COMPILED]
     with ExitStack() as stack:
         variants = start_peers(arguments, device, stack)
         variants |= {(f"Taskgrove {e}", p): partial(s.seconds, arguments.steps) for (e, p), s in own.items()}
@@ -183,12 +202,13 @@ def measure(arguments: argparse.Namespace) -> Page:
     return Page(
         title=f"{title}, all layers trainable",
         conditions={**conditions, "steps per turn": float(arguments.steps)},
-        tables={**tables, "The floor": floors},
+        tables={**tables, "The floor": floors, **({"The first step": compiling} if compiling else {})},
         notes=[
             f"Median of {arguments.repetitions} turns, with the range; variants take turns in one run. "
             "`× the peer` is against the peer as it is, in the same precision. Shares are those of the "
             "profiler, which slows small operators down; milliseconds are these shares of the step without "
-            "it. A fast step of a ViT computes only the class token in its topmost block: fewer products.",
+            "it. A fast step of a ViT computes only the class token in its topmost block: fewer products. A "
+            "first step compiles what this machine has not compiled before.",
         ],
     )
 
@@ -203,6 +223,7 @@ def main(given: list[str] | None = None) -> None:
     reader.add_argument("--edge", type=int, default=28, help="of the stored images")
     reader.add_argument("--steps", type=int, default=8, help="per turn")
     reader.add_argument("--precision", default="fp32,bf16")
+    reader.add_argument("--compiled", action="store_true", help="compiled layers, too")
     reader.add_argument(
         "--peer-kept",
         action=argparse.BooleanOptionalAction,

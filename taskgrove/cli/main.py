@@ -15,6 +15,7 @@ from taskgrove.cli import (
     grow,
     history,
     listing,
+    measure,
     pretrain,
     read,
     search,
@@ -42,6 +43,7 @@ app.command("run")(grow.run)
 app.command("agent")(agent.agent)
 app.command("agents")(agent.agents)
 app.command("compare")(compare.compare)
+app.command("measure")(measure.measure)
 app.command("search")(search.search)
 app.command("pick")(search.pick)
 app.command("status")(read.status)

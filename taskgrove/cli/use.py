@@ -19,6 +19,7 @@ from taskgrove.serving.images import as_images
 
 if TYPE_CHECKING:
     from taskgrove.experiment.grove import Grove
+    from taskgrove.serving.prediction import Prediction
 
 _UNREADABLE = (EOFError, Image.DecompressionBombError, OSError, SyntaxError, ValueError)
 """What NumPy and Pillow raise for files that are damaged or something else."""
@@ -29,20 +30,30 @@ def predict(
     task: Annotated[str, typer.Argument(help="Whose model answers.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, or .npy files of uint8 images.")],
     at: AtOption = None,
+    also: Annotated[list[str] | None, typer.Option(help="Another task whose model answers, too.")] = None,
     device: DeviceOption = "cpu",
     json: JsonOption = False,
 ) -> None:
-    """Classify images with a task's model."""
+    """Classify images with a task's model, or with those of several tasks."""
     system = opened(grove, at)
-    height, width, _ = system.view().task(TaskName(task)).image_shape
-    table = columns("image", "class", "probability")
+    tasks = [TaskName(name) for name in dict.fromkeys((task, *(also or ())))]
+    shapes = {name: system.view().task(name).image_shape for name in tasks}
+    predictor = system.predictor(tasks, device=device)
+    table = columns("image", "task", "class", "probability")
     data = []
     for path in images:
-        found = system.predict(task, _read(path, (width, height)), device=device)
-        for i, (name, row) in enumerate(zip(found.names, found.probabilities, strict=True)):
-            label = f"{path}[{i}]" if path.suffix == ".npy" else str(path)
-            table.add_row(label, name, f"{percent(float(row.max()))} %")
-            data.append({"image": label, "class": name, "probability": float(row.max())})
+        found: dict[TaskName, Prediction] = {}
+        for shape in dict.fromkeys(shapes.values()):
+            alike = [name for name in tasks if shapes[name] == shape]
+            found |= predictor.predict(_read(path, (shape[1], shape[0])), alike)
+        for i, label in enumerate(_labels(path, len(found[tasks[0]].names))):
+            for name in tasks:
+                answer = found[name]
+                probability = float(answer.probabilities[i].max())
+                table.add_row(label, name, answer.names[i], f"{percent(probability)} %")
+                data.append(
+                    {"image": label, "task": name, "class": answer.names[i], "probability": probability}
+                )
     emit(table, data, as_json=json)
 
 
@@ -80,6 +91,10 @@ def opened(grove: str, at: str | None) -> Grove:
     """The system to be read, as of a commit or as it is now."""
     system = taskgrove.open(grove, writable=False)
     return system if at is None else system.at(at)
+
+
+def _labels(path: Path, num_images: int) -> list[str]:
+    return [f"{path}[{i}]" for i in range(num_images)] if path.suffix == ".npy" else [str(path)]
 
 
 def _read(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:

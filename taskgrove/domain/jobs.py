@@ -56,6 +56,8 @@ class TrainConfig:
             that of the whole batch, up to rounding.
         checkpoint: Compute a layer's activations again in the backward pass instead of keeping them;
             `fast` only.
+        compile: Compile each layer's part of a step, once per kind of layer and shape; with `graphs` replay
+            it as a CUDA graph, too; `fast` only.
         hopeless: End a child whose best accuracy is lower than its bar by more than this; 0 for never,
             as in the papers.
         val_first: Validation images after the cycles of the first half, whose versions are then not
@@ -71,6 +73,7 @@ class TrainConfig:
     engine: str = "fast"
     micro_batch: int = 0
     checkpoint: bool = False
+    compile: bool | str = False
     hopeless: float = 0.0
     val_first: int = 0
 

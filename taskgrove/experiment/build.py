@@ -16,6 +16,7 @@ from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.coordinator.loop import Run
 from taskgrove.coordinator.schedule import Schedule
 from taskgrove.domain.errors import BadValueError, UnknownNameError
+from taskgrove.domain.hparams import Space
 from taskgrove.domain.ids import BlobId, ComponentId, TaskName
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.domain.records import Component, Model, StartExperiment, identified
@@ -25,11 +26,20 @@ from taskgrove.experiment.crew import crew_of
 from taskgrove.experiment.roots import weights_file
 from taskgrove.experiment.scores import build_score
 from taskgrove.experiment.spaces import space_of
-from taskgrove.experiment.spec import ExperimentSpec, RootSpec, SpaceSpec, TrainSpec, canonical, digest
+from taskgrove.experiment.spec import (
+    ExperimentSpec,
+    RootSpec,
+    SpaceSpec,
+    TrainSpec,
+    canonical,
+    digest,
+    number_of,
+)
 from taskgrove.experiment.tables import decode
 from taskgrove.scoring.base import Cost
 from taskgrove.store.tensors import pack
 from taskgrove.tasks.load import normalise_source
+from taskgrove.trainer.compiled import check_compiler
 from taskgrove.trainer.similarity.measures import DISSIMILARITIES
 from taskgrove.version import __version__
 
@@ -128,10 +138,11 @@ def build_train(spec: TrainSpec, device: torch.device) -> TrainConfig:
         batch_size=spec.batch_size,
         val_cap=spec.val_cap,
         precision=precision,
-        threads=spec.threads or os.cpu_count() or 1,
+        threads=number_of(spec.threads) or os.cpu_count() or 1,
         engine=spec.engine,
         micro_batch=spec.micro_batch,
         checkpoint=spec.checkpoint,
+        compile=spec.compile,
         hopeless=spec.hopeless,
         val_first=spec.val_first,
     )
@@ -145,8 +156,13 @@ def _computes_bf16(device: torch.device) -> bool:
 
 
 def training_of(spec: ExperimentSpec) -> TrainConfig:
-    """How the experiment's children are trained on this machine; raises what `crew_of` raises."""
+    """How the experiment's children are trained on this machine.
+
+    What is still to be measured counts as left open. Raises what `crew_of` and `check_compiler` raise.
+    """
     device = device_of(spec)
+    if not EXECUTORS[spec.executor].elsewhere:
+        check_compiler(device, spec.train.compile)
     return build_train(replace(spec.train, threads=crew_of(spec, device).threads), device)
 
 
@@ -165,7 +181,7 @@ def build_agent(spec: ExperimentSpec, member: str, train: TrainConfig) -> Abstra
     kind = AGENTS[spec.agent.method]
     equipment = Equipment(
         layout=family_of(member).layout(member),
-        space=space_of(spec.space, kind.space, member).with_defaults(spec.defaults),
+        space=search_space(spec, member),
         score=build_score(spec.score, kind.score_form, root_cost(member)),
         train=train,
         budget=_budget(spec),
@@ -176,6 +192,12 @@ def build_agent(spec: ExperimentSpec, member: str, train: TrainConfig) -> Abstra
     agent: AbstractAgent[Any] = kind(equipment=equipment, options=options)  # type: ignore[call-arg]
     agent.total_children()  # a budget that cannot be shared out is refused now
     return agent
+
+
+def search_space(spec: ExperimentSpec, member: str) -> Space:
+    """What the experiment searches for a backbone, with its own defaults; see `build_agent` for errors."""
+    kind = AGENTS[spec.agent.method]
+    return space_of(spec.space, kind.space, member).with_defaults(spec.defaults)
 
 
 def _budget(spec: ExperimentSpec) -> int | None:

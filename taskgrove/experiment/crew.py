@@ -10,7 +10,7 @@ import torch
 from taskgrove.coordinator.base import Resources
 from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.domain.errors import BadValueError
-from taskgrove.experiment.spec import ExperimentSpec
+from taskgrove.experiment.spec import MEASURED, ExperimentSpec, number_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,25 +28,26 @@ def crew_of(spec: ExperimentSpec, device: torch.device) -> Crew:
     long as two of one thread. Threads decide the last bits of results, workers do not.
 
     Args:
-        spec: The experiment.
+        spec: The experiment; what is still to be measured counts as 0.
         device: Its device on this machine.
 
     Raises:
         UnknownNameError: There is no such executor.
-        BadValueError: The executor runs one job at a time, or the workers want more cores than there are.
+        BadValueError: The executor runs one job at a time, or the workers want more cores than there are,
+            or nothing can be measured since the jobs run on other machines.
     """
-    cores, threads = os.cpu_count() or 1, spec.train.threads
+    cores, threads, asked = os.cpu_count() or 1, number_of(spec.train.threads), number_of(spec.workers)
     kind = EXECUTORS[spec.executor]
     if kind.elsewhere:
         return _crew_elsewhere(spec, cores)
     if not kind.parallel:
-        if spec.workers > 1:
+        if asked > 1 or spec.workers == MEASURED:
             raise BadValueError(
                 f"workers is {spec.workers} but the executor {spec.executor!r} runs one job at a time; "
                 'choose executor = "processes", or leave workers out.'
             )
         return Crew(workers=1, threads=threads or cores)
-    workers = spec.workers or _places(device, cores // (threads or 1))
+    workers = asked or num_places(device, cores // (threads or 1))
     crew = Crew(workers=workers, threads=threads or max(1, cores // workers))
     if device.type == "cpu" and crew.workers > 1 and crew.workers * crew.threads > cores:
         raise BadValueError(
@@ -69,15 +70,20 @@ def needs_of(spec: ExperimentSpec, device: torch.device, crew: Crew) -> Resource
     )
 
 
-def _crew_elsewhere(spec: ExperimentSpec, cores: int) -> Crew:
-    """Other machines are taken to be like this one, so that caches fit; cores are what jobs ask for."""
-    threads = spec.train.threads or max(1, int(spec.resources.cpus or 1))
-    places = max(1, cores // threads)
-    return Crew(workers=min(places, spec.workers or places), threads=threads)
-
-
-def _places(device: torch.device, on_cpu: int) -> int:
+def num_places(device: torch.device, on_cpu: int) -> int:
     """Jobs that a machine has places for: one per GPU, unless the device is a certain one."""
     if device.type == "cuda":
         return torch.cuda.device_count() if str(device) == "cuda" else 1
     return max(1, on_cpu)
+
+
+def _crew_elsewhere(spec: ExperimentSpec, cores: int) -> Crew:
+    """Other machines are taken to be like this one, so that caches fit; cores are what jobs ask for."""
+    if MEASURED in (spec.workers, spec.train.threads):
+        raise BadValueError(
+            f'workers or train.threads is "{MEASURED}", but the executor {spec.executor!r} runs jobs on '
+            "other machines, of which this one can say nothing. Set numbers."
+        )
+    threads = number_of(spec.train.threads) or max(1, int(spec.resources.cpus or 1))
+    places = max(1, cores // threads)
+    return Crew(workers=min(places, number_of(spec.workers) or places), threads=threads)

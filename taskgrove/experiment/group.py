@@ -19,7 +19,7 @@ from taskgrove.domain.jobs import JobFailed, Outcome, TrainJob
 from taskgrove.experiment.build import build_device
 from taskgrove.experiment.job_messages import decode, encode
 from taskgrove.experiment.places import open_store
-from taskgrove.experiment.spec import ExperimentSpec
+from taskgrove.experiment.spec import ExperimentSpec, number_of
 from taskgrove.experiment.torchrun import Rank, rank_of_process
 from taskgrove.experiment.workplace import Workplace
 from taskgrove.trainer.distributed import ALONE, Team, TeamLostError, TeammateFailedError
@@ -170,7 +170,8 @@ def _check(spec: ExperimentSpec, rank: Rank) -> None:
         raise BadValueError(
             f"{started}, more than this machine's {torch.cuda.device_count()} GPU(s); start one for each."
         )
-    if device.type == "cpu" and not spec.train.threads:
+    if device.type == "cpu" and not number_of(spec.train.threads):
         raise BadValueError(
-            f"{started}, but train.threads = 0 would give all cores to each of them. Set train.threads."
+            f"{started}, but train.threads = {spec.train.threads} would give all cores to each of them. Set "
+            "train.threads to a number."
         )

@@ -33,6 +33,7 @@ from taskgrove.experiment.build import (
 from taskgrove.experiment.crew import crew_of, needs_of
 from taskgrove.experiment.group import lead, refuse_strangers
 from taskgrove.experiment.history import Moment, store_at
+from taskgrove.experiment.measured import settled
 from taskgrove.experiment.places import blob_cache, rooted_store
 from taskgrove.experiment.pulse import Pulse, both, new_holder, note_of
 from taskgrove.experiment.role import EVERYTHING, Role, in_role, standing
@@ -46,14 +47,17 @@ from taskgrove.experiment.spec import (
     TrainSpec,
     check_name,
     digest,
+    number_of,
 )
 from taskgrove.experiment.usual import usual_options
-from taskgrove.experiment.workplace import Workplace, read_task
+from taskgrove.experiment.workplace import Workplace, activations_disk, read_task
 from taskgrove.reports.analyses.bindings import METHOD
 from taskgrove.reports.analyses.run import Run
 from taskgrove.reports.pages.choice import Choice
 from taskgrove.reports.pages.report import Told, write_report
-from taskgrove.serving.predict import Prediction, predict
+from taskgrove.serving.predict import predict
+from taskgrove.serving.prediction import Prediction
+from taskgrove.serving.predictor import Predictor
 from taskgrove.store.base import AbstractBackend
 from taskgrove.store.state import State
 from taskgrove.store.store import Store
@@ -202,7 +206,7 @@ class Grove:
         defaults: Mapping[str, HparamValue] | None = None,
         device: str = "auto",
         executor: str | AbstractExecutor = "",
-        workers: int = 0,
+        workers: int | str = 0,
         schedule: str = "sequential",
         observe: Observe = lambda _: None,
         watch: Watch = lambda _: None,
@@ -225,7 +229,7 @@ class Grove:
             device: `auto`, `cpu`, `cuda` or `cuda:N`.
             executor: A registered executor; by default `processes` for several workers, else `inline`. Or
                 one that was made for this call, such as a `FuturesExecutor`, and ends with it.
-            workers: Children that are trained at the same time; 0 for as many as the executor thinks fit.
+            workers: Children trained at the same time; 0: the executor decides; `measured`: the fastest.
             schedule: `sequential`, `rounds` or `free`; see `coordinator.schedule`.
             observe: Told of every child and iteration.
             watch: Told after every train cycle.
@@ -237,10 +241,10 @@ class Grove:
         made = executor if isinstance(executor, AbstractExecutor) else None
         role = Role(claims=claim)
         spec = ExperimentSpec(
-            name=GROW_PREFIX + "1",
+            name="grow",
             seed=seed,
             device=device,
-            executor=made.name if made else str(executor) or ("processes" if workers > 1 else "inline"),
+            executor=made.name if made else str(executor) or ("inline" if workers in (0, 1) else "processes"),
             workers=workers,
             schedule=schedule,
             agent=AgentSpec(method=agent, iterations=iterations, options=options or {}),
@@ -275,7 +279,7 @@ class Grove:
                 of the same name with other data, or another root.
         """
         self.prepare(spec)
-        return self._carry_out(spec, observe, watch, team, role, wrap=wrap)
+        return self._carry_out(settled(spec, self.store), observe, watch, team, role, wrap=wrap)
 
     def prepare(self, spec: ExperimentSpec) -> SystemView:
         """Add the tasks and roots of an experiment that are missing, and grow nothing.
@@ -298,6 +302,20 @@ class Grove:
         """Classify uint8 images with the task's published model; see `serving.predict`."""
         return predict(self.view(), self._tensors, TaskName(task), images, device=build_device(device))
 
+    def predictor(
+        self, tasks: Iterable[str] | None = None, *, device: str = "cpu", remember_bytes: int = 0
+    ) -> Predictor:
+        """Answers for several tasks at once, as of now; see `serving.predictor`.
+
+        Args:
+            tasks: All with a model by default.
+            device: Where it computes.
+            remember_bytes: For images that are asked for again.
+        """
+        names = None if tasks is None else [TaskName(task) for task in tasks]
+        where = build_device(device)
+        return Predictor(self.view(), self._tensors, names, device=where, remember_bytes=remember_bytes)
+
     def evaluate(self, task: str, split: str = "test", *, device: str = "auto") -> Evaluation:
         """Accuracy of the task's published model on a whole split, measured anew in float32."""
         view = self.view()
@@ -305,7 +323,7 @@ class Grove:
         model = view.best(TaskName(task))
         if model is None:
             raise BadValueError(f"Task {task!r} has no model yet; run `taskgrove grow` first.")
-        trainer = Trainer(self.store, self.task_data, build_device(device))
+        trainer = Trainer(self.store, self.task_data, build_device(device), disk=activations_disk())
         threads = build_train(TrainSpec(), build_device("cpu")).threads
         return trainer.evaluate(EvaluateJob(model=model.id, split=split, threads=threads))
 
@@ -368,7 +386,7 @@ class Grove:
             wrap(Work(train=place.train, evaluate=place.evaluate, study=place.study, meters=place.meters)),
         )
         note = note_of(holder, run, spec.agent.method, str(device), self.store.clock())
-        workers = spec.workers if kind.elsewhere else crew.workers
+        workers = number_of(spec.workers) if kind.elsewhere else crew.workers
         opened = made or kind.open(workers, watch, needs_of(spec, device, crew))
         with opened as executor, Pulse(self.store.backend, note) as pulse:
             return Coordinator(self.store, run, executor, work, both(pulse.observe, observe)).grow()
@@ -392,6 +410,7 @@ class Grove:
 
     def _named(self, spec: ExperimentSpec, role: Role) -> ExperimentSpec:
         """What `grow` was asked for under the name of the experiment that it goes on with."""
+        spec = settled(spec, self.store)
         config = training_of(spec)
         identity = digest(spec, config.precision, config.threads)
         if role.claims:

@@ -8,6 +8,7 @@ from taskgrove.domain.errors import BadValueError, UserError
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.view import SystemView
 from taskgrove.experiment.build import check_spec, training_of
+from taskgrove.experiment.measured import with_recorded
 from taskgrove.experiment.segments import refuse_repeated
 from taskgrove.experiment.spec import ExperimentSpec, digest
 
@@ -55,6 +56,7 @@ def unfinished(specs: Sequence[ExperimentSpec], view: SystemView) -> tuple[Exper
 
 
 def _check_settings(spec: ExperimentSpec, view: SystemView) -> None:
+    spec = with_recorded(spec, view)
     start, train = view.experiments[spec.name], training_of(spec)
     if start.digest != digest(spec, train.precision, train.threads):
         raise BadValueError(

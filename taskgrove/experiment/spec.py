@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from taskgrove.coordinator.base import Resources
 from taskgrove.coordinator.limits import Limits
@@ -14,6 +15,22 @@ from taskgrove.domain.hparams import HparamValue
 from taskgrove.domain.ids import NAME_PATTERN
 from taskgrove.scoring.decay import DecayScore
 from taskgrove.scoring.limit import LimitScore
+
+MEASURED = "measured"
+"""Instead of a number: what is fastest on the machine where it matters; see `experiment.measured`."""
+
+
+def number_of(value: int | str) -> int:
+    """A number that a setting gives; 0 while it is still to be measured."""
+    return 0 if isinstance(value, str) else value
+
+
+def _check_number(name: str, value: int | str, nothing: str) -> None:
+    """Refuse what is neither a number of threads or workers nor the word for measuring it."""
+    if isinstance(value, str) and value != MEASURED:
+        raise BadValueError(f'{name} must be a number or "{MEASURED}", got {value!r}.')
+    if number_of(value) < 0:
+        raise BadValueError(f"{name} must not be negative, got {value}; 0 means {nothing}.")
 
 
 def check_name(what: str, name: str) -> None:
@@ -135,10 +152,12 @@ class TrainSpec:
 
     Attributes:
         precision: `fp32`, `bf16`, or `auto`: bf16 where the device computes with it natively.
-        threads: CPU threads per job; 0 for all cores, or the cores' equal share of each worker.
+        threads: CPU threads per job; 0 for all cores, or the cores' equal share of each worker; `measured`
+            for the fastest number where the experiment begins.
         engine: `fast`, or `plain`, the reference that it is measured against.
         micro_batch: Images computed at once at most; 0 for the whole batch.
         checkpoint: Needs the fast engine.
+        compile: False, True, or `graphs`; needs the fast engine.
         hopeless: In [0, 1]; 0 never ends a child early.
         val_first: 0 validates on all images after every cycle.
     """
@@ -148,10 +167,11 @@ class TrainSpec:
     batch_size: int = 512
     val_cap: int = 5_120
     precision: str = "auto"
-    threads: int = 0
+    threads: int | str = 0
     engine: str = "fast"
     micro_batch: int = 0
     checkpoint: bool = False
+    compile: bool | str = False
     hopeless: float = 0.0
     val_first: int = 0
 
@@ -159,8 +179,7 @@ class TrainSpec:
         for name, value in asdict(self).items():
             if name in ("cycles", "samples_cap", "batch_size", "val_cap") and value < 1:
                 raise BadValueError(f"train.{name} must be at least 1, got {value}.")
-        if self.threads < 0:
-            raise BadValueError(f"train.threads must not be negative, got {self.threads}; 0 means all cores.")
+        _check_number("train.threads", self.threads, "all cores")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise BadValueError(f"train.precision must be auto, fp32 or bf16, got {self.precision!r}.")
         if self.engine not in ("fast", "plain"):
@@ -178,6 +197,20 @@ class TrainSpec:
         if self.checkpoint and self.engine == "plain":
             raise BadValueError(
                 "train.checkpoint is for the fast engine: the plain one keeps all activations. Leave one out."
+            )
+        self._check_compile()
+
+    def _check_compile(self) -> None:
+        if self.compile not in (False, True, "graphs"):
+            raise BadValueError(f'train.compile must be false, true or "graphs", got {self.compile!r}.')
+        if self.compile and self.engine == "plain":
+            raise BadValueError(
+                "train.compile is for the fast engine: the plain one is the reference. Leave one out."
+            )
+        if self.compile == "graphs" and self.checkpoint:
+            raise BadValueError(
+                'train.compile = "graphs" keeps the memory of all layers, so train.checkpoint would save '
+                "none. Leave one out, or set train.compile = true."
             )
 
 
@@ -245,7 +278,8 @@ class ExperimentSpec:
         seed: Every seed of the experiment derives from it.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         executor: A registered executor.
-        workers: Jobs that it runs at the same time; 0 for as many as there are cores for, or GPUs.
+        workers: Jobs that it runs at the same time; 0 for as many as there are cores for, or GPUs;
+            `measured` for the fastest number, at every start.
         schedule: How task iterations follow each other: `sequential`, `rounds` or `free`.
         defaults: Other default values for searched hyperparameters.
         suite: A registered suite, whose tasks come before `tasks`.
@@ -259,7 +293,7 @@ class ExperimentSpec:
     seed: int = 0
     device: str = "auto"
     executor: str = "inline"
-    workers: int = 0
+    workers: int | str = 0
     schedule: str = "sequential"
     root: RootSpec = field(default_factory=RootSpec)
     agent: AgentSpec = field(default_factory=AgentSpec)
@@ -277,9 +311,11 @@ class ExperimentSpec:
 
     def __post_init__(self) -> None:
         check_name("an experiment", self.name)
-        if self.workers < 0:
+        _check_number("workers", self.workers, "as many as there are cores for")
+        if self.workers == MEASURED and self.train.threads == 0:
             raise BadValueError(
-                f"workers must not be negative, got {self.workers}; 0 means as many as there are cores for."
+                'workers = "measured" may give another number at every start, and with train.threads = 0 '
+                'results would depend on it. Set train.threads to "measured" or to a number.'
             )
         names = [task.name for task in self.tasks]
         repeated = sorted({name for name in names if names.count(name) > 1})
@@ -315,7 +351,15 @@ class ExperimentSpec:
 
 def canonical(spec: ExperimentSpec) -> str:
     """The experiment as canonical JSON, for the record."""
-    return json.dumps(asdict(spec), sort_keys=True, separators=(",", ":"))
+    return json.dumps(_fields(spec), sort_keys=True, separators=(",", ":"))
+
+
+def _fields(spec: ExperimentSpec) -> dict[str, Any]:
+    """All settings; one that experiments of older versions did not have only where it says something."""
+    fields = asdict(spec)
+    if not spec.train.compile:
+        del fields["train"]["compile"]
+    return fields
 
 
 def digest(spec: ExperimentSpec, precision: str, threads: int) -> str:
@@ -327,11 +371,11 @@ def digest(spec: ExperimentSpec, precision: str, threads: int) -> str:
         spec: The experiment.
         precision, threads: As resolved on this machine, since they decide the last bits.
     """
-    fields = asdict(spec)
+    fields = _fields(spec)
+    train = {**fields["train"], "precision": precision, "threads": threads}
     where = ("device", "executor", "workers", "resources")
     for free in (*where, "name", "root", "suite", "sources", "tasks", "train", "limits"):
         del fields[free]
     del fields["agent"]["iterations"]
-    train = {**asdict(spec.train), "precision": precision, "threads": threads}
     text = json.dumps({**fields, "train": train}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -19,14 +19,19 @@ from taskgrove.experiment.places import blob_cache
 from taskgrove.store.base import AbstractBackend
 from taskgrove.store.store import Store
 from taskgrove.tasks.base import TaskData, num_bytes
+from taskgrove.tasks.cache import machine_folder, machine_limit
 from taskgrove.tasks.load import reload
 from taskgrove.trainer.base import Watch
 from taskgrove.trainer.cache import Cache
 from taskgrove.trainer.distributed import ALONE, Team
+from taskgrove.trainer.prefix.disk import Disk
 from taskgrove.trainer.run import CACHE_BYTES, Trainer
 
 DATA_BYTES = 4 << 30
 """Of the tasks' images that a machine's workplaces keep in memory together; others are read again."""
+
+ACTIVATIONS_VARIABLE = "TASKGROVE_ACTIVATIONS_GB"
+"""Of activations of frozen layers that the machine's workplaces keep on disk together; none by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,7 @@ class Workplace:
             data_bytes=share,
             blob_bytes=share,
             team=team,
+            disk=activations_disk(),
         )
 
     def train(self, job: TrainJob) -> Outcome:
@@ -152,6 +158,16 @@ def workplace_at(address: Address) -> Workplace:
     backend = pickle.loads(address.backend)
     store = Store.open(backend, cache=blob_cache(backend))
     return Workplace(store, device, workers=address.workers, watch=watch)
+
+
+def activations_disk() -> Disk | None:
+    """Where this machine keeps activations of frozen layers; None where the environment gives no room.
+
+    Raises:
+        BadValueError: What it gives is no size.
+    """
+    limit = machine_limit(ACTIVATIONS_VARIABLE, usual_gb="0")
+    return Disk(machine_folder() / "activations", limit) if limit else None
 
 
 def own_device(name: str, number: int) -> torch.device:

@@ -145,15 +145,23 @@ def machine_folder() -> Path:
     return Path(os.environ.get(FOLDER_VARIABLE) or usual)
 
 
-def machine_limit() -> int:
-    """How many bytes a cache of this machine may hold; raises BadValueError for what is no size."""
-    gigabytes = os.environ.get(SIZE_VARIABLE) or _DEFAULT_GB
+def machine_limit(variable: str = SIZE_VARIABLE, usual_gb: str = _DEFAULT_GB) -> int:
+    """How many bytes a cache of this machine may hold.
+
+    Args:
+        variable: Of the environment, with a size in gigabytes.
+        usual_gb: What holds where it is not set.
+
+    Raises:
+        BadValueError: It is no size.
+    """
+    gigabytes = os.environ.get(variable) or usual_gb
     try:
         size = float(gigabytes)
     except ValueError:
         size = -1.0
     if not 0 <= size < math.inf:
-        raise BadValueError(f"{SIZE_VARIABLE} must be a size in gigabytes, such as 20, got {gigabytes!r}.")
+        raise BadValueError(f"{variable} must be a size in gigabytes, such as 20, got {gigabytes!r}.")
     return int(size * 1e9)
 
 

@@ -31,6 +31,12 @@ def chains_of(network: Network, trainable: State) -> tuple[Chain, Chain]:
     return chain[:lowest], chain[lowest:]
 
 
+def chain_of(network: Network) -> Chain:
+    """All layers of a network of which none is trainable."""
+    layers = network.family.chain(network.slots)
+    return [(layer, network.tensors(slot.name)) for layer, slot in zip(layers, network.slots, strict=True)]
+
+
 def through(chain: Chain, x: Tensor) -> Tensor:
     """The output of a chain."""
     for layer, tensors in chain:

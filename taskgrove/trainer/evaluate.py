@@ -8,10 +8,13 @@ from torch import Tensor
 from taskgrove.backbones.assemble import Network
 from taskgrove.domain.hparams import Hparams
 from taskgrove.tasks.preprocess import RESOLUTION, eval_batch
+from taskgrove.trainer.prefix.layers import FrozenLayers
 from taskgrove.trainer.streamed import DeviceImages
 
 EVAL_BATCH, EVAL_PIXELS = 1024, 1024 * 96**2
 """Images computed at once, and their prepared pixels, at most."""
+_CHUNKS = 4
+"""Chunks of remembered activations that are asked for at once."""
 
 
 def num_correct(
@@ -34,6 +37,23 @@ def num_correct(
             if not bool(torch.isfinite(logits).all()):
                 return None
             correct += int((logits.argmax(dim=1) == labels_N[chunk]).sum())
+    return correct
+
+
+def num_correct_above(frozen: FrozenLayers, labels_N: Tensor, keep: int) -> int | None:
+    """As `num_correct`, of a whole model whose lower layers may be remembered.
+
+    Args:
+        frozen: All layers of the model, over the images.
+        labels_N: int64, on the images' device.
+        keep: So many of the lowest layers are worth remembering.
+    """
+    correct = 0
+    for index in torch.split(torch.arange(len(labels_N)), _CHUNKS * frozen.prefix.chunk):
+        logits = frozen.outputs(index, keep)
+        if not bool(torch.isfinite(logits).all()):
+            return None
+        correct += int((logits.argmax(dim=1) == labels_N[index[0] : index[-1] + 1]).sum())
     return correct
 
 

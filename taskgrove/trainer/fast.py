@@ -5,9 +5,7 @@ Equal to the plain way up to rounding: the same sums, some in another order.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import final
 
 import torch
@@ -16,38 +14,27 @@ from torch.nn.functional import cross_entropy
 
 from taskgrove.backbones.assemble import Network
 from taskgrove.domain.hparams import Hparams
-from taskgrove.domain.ids import ComponentId, SlotName, TaskName
+from taskgrove.domain.ids import SlotName
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.tasks.preprocess import RESOLUTION, eval_batch, is_deterministic, train_batch
 from taskgrove.trainer.chain import chains_of, through, through_again
+from taskgrove.trainer.compiled import begin_step, compiled
 from taskgrove.trainer.distributed import Team
 from taskgrove.trainer.evaluate import images_at_once
 from taskgrove.trainer.flat import FlatParameters
 from taskgrove.trainer.learner import AbstractLearner, Resident, State, dtype_of, parts_of
 from taskgrove.trainer.optim import LearningRate
-from taskgrove.trainer.prefix import CHUNK, Prefixes
+from taskgrove.trainer.prefix.key import CHUNK
+from taskgrove.trainer.prefix.layers import FrozenLayers, Memory
 from taskgrove.trainer.streamed import DeviceImages
 
 WINDOW, WINDOW_BYTES = 4096, 256 << 20
 """Images whose activations are fetched at once, in whole batches, and their bytes, at most."""
+PREPARED_BYTES = 256 << 20
+"""Of a split's prepared images that are remembered where no layer is frozen, at most."""
 
 Parts = Iterable[tuple[Tensor, Tensor]]
 """A step's images in parts: indices on the CPU, and what the trainable layers see of them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """Where the activations of frozen layers are remembered, and what tells them apart.
-
-    Attributes:
-        prefixes: Shared by the children of a trainer.
-        task: Whose images they are.
-        components: Of the frozen slots.
-    """
-
-    prefixes: Prefixes
-    task: TaskName
-    components: Mapping[SlotName, ComponentId]
 
 
 @final
@@ -61,7 +48,7 @@ class FastLearner(AbstractLearner):
         memory: See `Memory`.
         hparams: `opt.*` and `data.*`.
         rate: Of every step.
-        config: Precision, micro-batch and checkpoints.
+        config: Precision, micro-batch, checkpoints, and whether steps are compiled.
         seed: Of augmentation.
         team: Each of its processes computes its share of a batch, and of the validation.
         rates: Factors of the learning rate by slot; 1 where none is given.
@@ -94,16 +81,17 @@ class FastLearner(AbstractLearner):
             masters, momentum, hparams=hparams, rate=rate, dtype=self._dtype, rates=rates
         )
         self._lower, self._upper = chains_of(network, self._parameters.tensors)
-        below = zip(self._lower, network.slots, strict=False)
-        labels = ((layer.label, memory.components[slot.name]) for (layer, _), slot in below)
-        self._prefix = (network.family.name, *labels)
+        self._compile = config.compile
+        self._learned = compiled(self._upper, network.family.name, config.compile)
+        self._network = network
 
     def learn(self, batches: Sequence[Tensor]) -> Tensor:
         size, labels = len(batches[0]), self._data.train_labels
         total = torch.zeros((), device=labels.device)
         for parts in self._steps(batches):
             for index, x in parts:
-                logits = self._through(self._upper, x).float()
+                begin_step(self._compile)
+                logits = self._through(self._learned, x).float()
                 loss = cross_entropy(logits, labels[index.to(labels.device)])
                 self._parameters.add(loss, len(index) / size)
                 total.add_(loss.detach(), alpha=len(index) / size)
@@ -133,7 +121,8 @@ class FastLearner(AbstractLearner):
         if not is_deterministic(self._hparams):
             return map(self._changed, batches)
         shares = [self._team.share(batch) for batch in batches]
-        return self._recalled(shares) if self._lower else map(self._unchanged, shares)
+        recalled = self._lower or self._prepared_bytes(self._data.train_images) <= PREPARED_BYTES
+        return self._recalled(shares) if recalled else map(self._unchanged, shares)
 
     def _changed(self, batch: Tensor) -> Parts:
         """Images changed at random; the whole batch is, so that the changes do not depend on the team."""
@@ -142,12 +131,12 @@ class FastLearner(AbstractLearner):
         return ((index, self._below(x)) for index, x in self._parts(self._team.share(batch), prepared))
 
     def _unchanged(self, index: Tensor) -> Parts:
-        """Images as they are, when no layer is frozen below."""
+        """Images as they are, prepared part by part."""
         images = self._data.train_images[index.to(self._data.train_images.device)]
         return ((index, self._prepared(part)) for index, part in self._parts(index, images))
 
     def _recalled(self, batches: Sequence[Tensor]) -> Iterator[Parts]:
-        """Images as they are, above frozen layers; fetched in windows, of which the first tells the size."""
+        """Images as they are, above frozen layers if any; in windows, of which the first tells the size."""
         start, window = 0, CHUNK
         while start < len(batches):
             fetched = batches[start : start + max(1, window // len(batches[0]))]
@@ -158,17 +147,18 @@ class FastLearner(AbstractLearner):
 
     def _val_activations(self, index: Tensor) -> Tensor:
         images = self._data.val_images
-        if self._lower:
+        if self._lower or self._prepared_bytes(images) <= PREPARED_BYTES:
             return self._remembered("val", images, index)
         return self._prepared(images[index[0] : index[-1] + 1])
 
     def _remembered(self, split: str, images: DeviceImages, index: Tensor) -> Tensor:
-        resolution = self._hparams[RESOLUTION]
-        key: Hashable = (self._memory.task, split, len(images), resolution, self._dtype, self._prefix)
-        return self._memory.prefixes.rows(key, len(images), index, partial(self._compute, images))
+        frozen = FrozenLayers(
+            self._memory, self._network, self._lower, split, images, self._hparams, self._dtype
+        )
+        return frozen.rows(index, len(self._lower), counted=bool(self._lower))
 
-    def _compute(self, images: DeviceImages, index: Tensor) -> Tensor:
-        return self._below(self._prepared(images[index.to(images.device)]))
+    def _prepared_bytes(self, images: DeviceImages) -> int:
+        return len(images) * 3 * int(self._hparams[RESOLUTION]) ** 2 * self._dtype.itemsize
 
     def _prepared(self, images: Tensor) -> Tensor:
         return eval_batch(images, self._hparams).to(self._dtype)

@@ -57,7 +57,8 @@ class FlatParameters:
         master = self._master.detach()
         self._working = master if dtype == torch.float32 else master.to(dtype)
         self._leaves = [part.requires_grad_() for part in self._cut(self._working)]
-        self._gradient = torch.empty_like(self._working)
+        self._gradient = torch.empty_like(master)
+        self._gradients = self._cut(self._gradient)
 
     @property
     def tensors(self) -> Mapping[SlotName, Tensors]:
@@ -68,10 +69,10 @@ class FlatParameters:
         """Add `weight` times the gradients of a loss to those of the next step."""
         gradients = torch.autograd.grad(loss * weight, self._leaves, materialize_grads=True)
         if self._master.grad is None:
-            torch.cat([gradient.reshape(-1) for gradient in gradients], out=self._gradient)
-            self._master.grad = self._gradient.to(torch.float32)
+            torch._foreach_copy_(self._gradients, gradients)
+            self._master.grad = self._gradient
         else:
-            for total, gradient in zip(self._cut(self._master.grad), gradients, strict=True):
+            for total, gradient in zip(self._gradients, gradients, strict=True):
                 total += gradient
 
     def step(self, team: Team) -> None:

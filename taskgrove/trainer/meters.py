@@ -16,10 +16,10 @@ _REPEATS = 4
 class Meters:
     """Running totals by name; names tell their units.
 
-    `load_s`, `learn_s`, `validate_s`, `write_s`: seconds by phase. `activations`: images whose
-    activations below the first trainable layer were wanted, `activations_computed`: those that were
-    not remembered. `peak_flops`: what the device could have computed in the seconds of `learn_s` and
-    `validate_s`, at the rate of a large matrix product.
+    `load_s`, `learn_s`, `validate_s`, `write_s`: seconds by phase. `activations`: images for which the
+    activations of frozen layers were wanted and might be remembered, `activations_computed`: those that
+    were not, `activations_read`: those that were found on disk. `peak_flops`: what the device could have
+    computed in the seconds of `learn_s` and `validate_s`, at the rate of a large matrix product.
     """
 
     def __init__(self) -> None:

@@ -17,9 +17,17 @@ from taskgrove.trainer.similarity.gram import Gram
 Batch = Callable[[slice], Tensor]
 """The prepared images of some samples, as the network takes them."""
 
+NOTHING: Mapping[SlotName, Gram] = {}
+"""No layer's inner products are known."""
+
 
 def grams(
-    network: Network, batch: Batch, num_samples: int, at_once: int, device: torch.device
+    network: Network,
+    batch: Batch,
+    num_samples: int,
+    at_once: int,
+    device: torch.device,
+    known: Mapping[SlotName, Gram] = NOTHING,
 ) -> Mapping[SlotName, Gram]:
     """Inner products of every two samples' activations, after every layer.
 
@@ -32,16 +40,23 @@ def grams(
         num_samples: How many, at least 3.
         at_once: Samples of a tile.
         device: Where everything is.
+        known: Of some layers, from an earlier call; nothing is computed above the last of the others.
     """
-    found = {slot.name: Gram(num_samples, device) for slot in network.slots}
-    starts = range(0, num_samples, at_once)
+    names = [slot.name for slot in network.slots]
+    found = {name: known[name] if name in known else Gram(num_samples, device) for name in names}
+    layers = list(zip(network.family.chain(network.slots), network.slots, strict=True))
+    while layers and layers[-1][1].name in known:
+        layers.pop()
+    starts = range(0, num_samples, at_once) if layers else ()
     with torch.inference_mode():
         for row, column in combinations_with_replacement(starts, 2):
             at_rows, at_columns = (slice(at, min(at + at_once, num_samples)) for at in (row, column))
             x = batch(at_rows)
             y = x if row == column else batch(at_columns)
-            for layer, slot in zip(network.family.chain(network.slots), network.slots, strict=True):
+            for layer, slot in layers:
                 x, y = _both(partial(layer.apply, network.tensors(slot.name)), x, y)
+                if slot.name in known:
+                    continue
                 found[slot.name].add_tile(row, layer.own(x), column, layer.own(y))
     return found
 

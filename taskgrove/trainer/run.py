@@ -36,22 +36,27 @@ from taskgrove.domain.jobs import (
 from taskgrove.domain.layout import training_flops
 from taskgrove.domain.records import Evaluation
 from taskgrove.domain.seeds import derive
+from taskgrove.domain.view import SystemView
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import pack, read_tensors
 from taskgrove.tasks.base import TaskData
+from taskgrove.tasks.load import fingerprint
 from taskgrove.tasks.preprocess import eval_batch
 from taskgrove.trainer.allocator import keep_freed_memory
 from taskgrove.trainer.base import AbstractTrainer, Tick, Watch, published
 from taskgrove.trainer.cache import Cache
+from taskgrove.trainer.chain import chain_of
 from taskgrove.trainer.data import Splits, first, place, placed_bytes, reading
 from taskgrove.trainer.distributed import ALONE, Team
-from taskgrove.trainer.evaluate import images_at_once, num_correct
-from taskgrove.trainer.fast import Memory
+from taskgrove.trainer.evaluate import images_at_once, num_correct, num_correct_above
 from taskgrove.trainer.learner import Resident, dtype_of
 from taskgrove.trainer.meters import Meters
-from taskgrove.trainer.prefix import Prefixes
+from taskgrove.trainer.prefix.disk import Disk
+from taskgrove.trainer.prefix.layers import FrozenLayers, Memory
+from taskgrove.trainer.prefix.prefixes import Prefixes
 from taskgrove.trainer.probe import conflicts, grams
 from taskgrove.trainer.similarity.measures import DISSIMILARITIES
+from taskgrove.trainer.similarity.memory import GramMemory
 from taskgrove.trainer.streamed import DeviceImages
 from taskgrove.trainer.train import DivergedError, Trajectory, learner_of, train
 
@@ -72,6 +77,8 @@ class Trainer(AbstractTrainer):
         data_bytes: Of images; a split for which there is no room is read batch by batch. Results do
             not depend on it.
         team: Who train each child together; only the process that leads writes.
+        disk: Where activations of frozen layers are kept for all processes of this machine; None for
+            nowhere. Results do not depend on it.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class Trainer(AbstractTrainer):
         data_bytes: int = CACHE_BYTES,
         blob_bytes: int = CACHE_BYTES,
         team: Team = ALONE,
+        disk: Disk | None = None,
     ) -> None:
         keep_freed_memory()
         self._store = store
@@ -94,7 +102,10 @@ class Trainer(AbstractTrainer):
         self._data_bytes = data_bytes
         self._data = Cache(self._on_device, placed_bytes, data_bytes)
         self._blobs = Cache(self._read_blob, _tensor_bytes, blob_bytes)
-        self._prefixes = Prefixes(remember_bytes)
+        self._prefixes = Prefixes(remember_bytes, disk, device)
+        self._contents: dict[TaskName, str] | None = None if disk is None else {}
+        """What tells tasks' data from any other, on disk; by name they are told apart in memory."""
+        self._grams = GramMemory()
         self._meters = Meters()
 
     def meters(self) -> dict[str, float]:
@@ -107,6 +118,7 @@ class Trainer(AbstractTrainer):
             "device_s": perf_counter() if self._device.type == "cuda" else process_time(),
             "activations": float(self._prefixes.asked),
             "activations_computed": float(self._prefixes.computed),
+            "activations_read": float(self._prefixes.read),
         }
 
     def train(self, job: TrainJob) -> Outcome:
@@ -119,11 +131,12 @@ class Trainer(AbstractTrainer):
     def _trained(self, job: TrainJob) -> Outcome:
         with self._meters.phase("load"):
             network, data = self._assemble(job), self._resident(job)
+            frozen = {slot: origin.component for slot, origin in job.slots if isinstance(origin, Share)}
             learner = learner_of(
                 network,
                 self._momentum(job),
                 data,
-                self._memory(job),
+                self._memory(job.task, frozen),
                 job.hparams,
                 job.config,
                 job.seed,
@@ -172,7 +185,11 @@ class Trainer(AbstractTrainer):
         if job.split not in splits:
             raise UnknownNameError.of("split", job.split, splits)
         images, labels = splits[job.split]
-        correct = num_correct(network, images, labels, model.hparams, torch.float32)
+        memory = self._memory(model.task, {c.slot: c.id for c in model.components})
+        frozen = FrozenLayers(
+            memory, network, chain_of(network), job.split, images, model.hparams, torch.float32
+        )
+        correct = num_correct_above(frozen, labels, _num_shared(memory, view, model.task))
         return Evaluation(
             model=model.id,
             task=model.task,
@@ -198,7 +215,13 @@ class Trainer(AbstractTrainer):
         images, labels = self._data.get(job.task)["val"]
         images, labels = first(images, job.config.val_cap), labels[: job.config.val_cap]
         network = assemble(family, slots, tensors, frozenset())
-        correct = num_correct(network, images, labels, job.hparams, dtype)
+        memory = self._memory(job.task, dict(job.components))
+        frozen = FrozenLayers(memory, network, chain_of(network), "val", images, job.hparams, dtype)
+        keep = _num_shared(memory, self._store.view(), job.task)
+        if job.config.engine == "plain":
+            correct = num_correct(network, images, labels, job.hparams, dtype)
+        else:
+            correct = num_correct_above(frozen, labels, keep)
         return ValidateResult(quality=(correct or 0) / len(labels), num_samples=len(labels))
 
     def probe(self, job: ProbeJob) -> ProbeResult:
@@ -219,7 +242,15 @@ class Trainer(AbstractTrainer):
             model = published(self._store, identity, job.at)
             network = load_model(model, self._blobs.get, device=self._device)
             batch = partial(_prepared, images, model.hparams)
-            found.append(grams(network, batch, len(images), images_at_once(model.hparams), self._device))
+            memory = self._memory(job.task, {c.slot: c.id for c in model.components})
+            chain = chain_of(network)
+            whole = FrozenLayers(
+                memory, network, chain, job.split, images, model.hparams, torch.float32
+            ).prefix
+            known = self._grams.of(whole, [slot.name for slot in network.slots], len(images))
+            at_once = images_at_once(model.hparams)
+            found.append(grams(network, batch, len(images), at_once, self._device, known))
+            self._grams.keep(whole, found[-1], len(images))
         return ProbeResult(conflicts=conflicts(found[0], found[1], measure), num_samples=len(images))
 
     def _tick(self, job: TrainJob, cycle: int, accuracy: float) -> None:
@@ -265,9 +296,10 @@ class Trainer(AbstractTrainer):
             if isinstance(origin, Clone) and origin.momentum is not None
         }
 
-    def _memory(self, job: TrainJob) -> Memory:
-        frozen = {slot: origin.component for slot, origin in job.slots if isinstance(origin, Share)}
-        return Memory(prefixes=self._prefixes, task=job.task, components=frozen)
+    def _memory(self, task: TaskName, components: Mapping[SlotName, ComponentId]) -> Memory:
+        """Of a task whose data is on the device."""
+        data = task if self._contents is None else self._contents[task]
+        return Memory(prefixes=self._prefixes, data=data, components=components)
 
     def _resident(self, job: TrainJob) -> Resident:
         splits = self._data.get(job.task)
@@ -282,7 +314,10 @@ class Trainer(AbstractTrainer):
         )
 
     def _on_device(self, task: TaskName) -> Splits:
-        return place(self._read_task(task), self._device, self._data_bytes)
+        data = self._read_task(task)
+        if self._contents is not None:
+            self._contents[task] = fingerprint(data)
+        return place(data, self._device, self._data_bytes)
 
     def _result(self, job: TrainJob, network: Network, done: Trajectory) -> TrainResult:
         with self._meters.phase("write"):
@@ -317,6 +352,13 @@ class Trainer(AbstractTrainer):
 
 def _prepared(images_NHWC: DeviceImages, hparams: Hparams, samples: slice) -> Tensor:
     return eval_batch(images_NHWC[samples], hparams)
+
+
+def _num_shared(memory: Memory, view: SystemView, task: TaskName) -> int:
+    """How many of the lowest components roots or other tasks use as well; never all."""
+    lowest = list(memory.components.values())[:-1]
+    alone = (not view.roots_of(c) and not view.users_of(c) - {task} for c in lowest)
+    return next((depth for depth, own in enumerate(alone) if own), len(lowest))
 
 
 def _flops_spent(job: TrainJob, network: Network, samples: int, validated: int) -> int:

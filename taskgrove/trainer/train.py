@@ -18,11 +18,12 @@ from taskgrove.domain.hparams import Hparams
 from taskgrove.domain.ids import SlotName
 from taskgrove.domain.jobs import TrainConfig
 from taskgrove.trainer.distributed import ALONE, Team
-from taskgrove.trainer.fast import FastLearner, Memory
+from taskgrove.trainer.fast import FastLearner
 from taskgrove.trainer.learner import NO_RATES, AbstractLearner, Resident, State
 from taskgrove.trainer.meters import Meters
 from taskgrove.trainer.optim import LearningRate
 from taskgrove.trainer.plain import PlainLearner
+from taskgrove.trainer.prefix.layers import Memory
 
 
 class DivergedError(Exception):

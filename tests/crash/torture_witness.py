@@ -13,7 +13,7 @@ from taskgrove.domain.ids import TaskName
 from taskgrove.domain.records import BeginIteration, Claim, Commit, EndIteration, FinishChild
 from taskgrove.experiment.api import open as open_grove
 from taskgrove.experiment.grove import Grove
-from taskgrove.serving.predict import Prediction
+from taskgrove.serving.prediction import Prediction
 
 _IMAGES = 16
 

@@ -20,7 +20,8 @@ from taskgrove.experiment.spec import RootSpec
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import unpack
-from taskgrove.trainer.prefix import CHUNK, Prefixes
+from taskgrove.trainer.prefix.key import CHUNK, Prefix
+from taskgrove.trainer.prefix.prefixes import Prefixes
 from taskgrove.trainer.run import Trainer
 from tests.laws.examples import examples
 from tests.unit.small_jobs import CONFIG, HPARAMS, MEMBER, make_data, make_job
@@ -158,7 +159,10 @@ def test_memory_keeps_within_its_limit_and_forgets_the_least_recently_used() -> 
             computed.append((key, len(index)))
             return index[:, None].float()
 
-        values = prefixes.rows(key, 1000, torch.tensor([7, 3, 7, 999]), compute)
+        prefix = Prefix(
+            data=key, split="train", resolution=8, dtype=torch.float32, arithmetic="", family="", layers=()
+        )
+        values = prefixes.rows(prefix, 1000, torch.tensor([7, 3, 7, 999]), compute)
         assert values.flatten().tolist() == [7.0, 3.0, 7.0, 999.0]
 
     one = 1000 + 4 * 1000  # what is known of 1,000 images, and a float32 for each

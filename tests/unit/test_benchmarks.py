@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmarks import bytes as bytes_
-from benchmarks import gpu, log, memory, opening, overhead, prefix, search, step, workers
+from benchmarks import gpu, log, memory, opening, overhead, prefix, search, serving_prefix, step, workers
 from benchmarks.breakdown import REST, breakdown, flops_of, group_of
 from benchmarks.fates import Fate, fates_that_differ, outline
 from benchmarks.lives import RECORDS
@@ -75,13 +75,23 @@ def test_children_are_compared_by_first_trainable_layer(out: Path) -> None:
     assert out.with_suffix(".png").exists()
 
 
+def test_answers_of_several_tasks_are_compared_with_each_by_itself(out: Path) -> None:
+    few = ["--member", "vit-tiny-test", "--images", "8", "--tasks", "1", "3"]
+    serving_prefix.main([*TINY, *few, "--out", str(out)])
+    rows = tables(out)["Answers of all tasks"]
+    assert [row["tasks"] for row in rows] == [1, 3]
+    assert all(row[f"{way}, ms"] > 0 for row in rows for way in serving_prefix.WAYS)
+
+
 def test_a_search_is_compared_with_itself_and_timms_way(tmp_path: Path, out: Path) -> None:
     recipe = written(tmp_path, SMALL)
-    search.main([*TINY, "--recipe", str(recipe), "--resolution", "8", "--out", str(out)])
+    search.main([*TINY, "--recipe", str(recipe), "--resolution", "8", "--workers", "1", "--out", str(out)])
     found = tables(out)
-    assert [row["way"] for row in found["Wall time"]][:2] == ["Taskgrove plain", "Taskgrove fast"]
-    assert len(found["Wall time"]) == 3
-    assert found["Agreement of the engines"][0]["children"] == 2
+    ways = [row["way"] for row in found["Wall time"]]
+    assert ways[:4] == [search.FAST, search.ALONE, search.PLAIN, search.FLOAT32]
+    assert [way.rpartition(", ")[2] for way in ways[4:]] == ["fp32", "bf16"]
+    alone, plain, _ = found["The same search as the first way's"]
+    assert plain["children"] == alone["children"] == alone["same quality"] == 2
 
 
 def test_overhead_is_compared_with_bare_loops(out: Path) -> None:
@@ -121,10 +131,21 @@ def test_memory_is_held_against_its_bound(out: Path) -> None:
 
 @pytest.mark.slow
 def test_the_script_for_gpus_runs_anywhere(out: Path) -> None:
-    gpu.main([*TINY, "--tiny", "--precision", "fp32", "--out", str(out)])
+    gpu.main([*TINY, "--tiny", "--no-compiled", "--precision", "fp32", "--out", str(out)])
     budget = tables(out)["The papers' budget on eight tasks, extrapolated"]
     assert all(row["minutes"] > 0 for row in budget)
     assert budget[0]["million images at most"] == pytest.approx(262.144)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The .grad attribute")  # of the compiler
+@pytest.mark.skipif(not gpu.can_compile(torch.device("cpu")), reason="there is no compiler")
+def test_the_script_for_gpus_measures_compiled_steps(out: Path) -> None:
+    gpu.main([*TINY, "--tiny", "--precision", "fp32", "--out", str(out)])
+    rows = {row["engine"]: row for row in tables(out)["One step, all layers trainable"]}
+    assert list(rows) == ["plain", "fast", "fast, compiled"]
+    assert rows["fast, compiled"]["first step, s"] > rows["fast"]["first step, s"]
 
 
 def test_the_papers_budget_is_that_of_the_best_number_of_processes() -> None:
@@ -154,6 +175,13 @@ def test_a_step_of_a_convolutional_network_has_a_peer_too(out: Path) -> None:
     found = tables(out)["One step"]
     assert found[0]["variant"] == "plain PyTorch modules, plain loop"
     assert all(row["ms"] > 0 for row in found)
+
+
+def test_graphs_are_measured_on_gpus_alone() -> None:
+    cpu, gpus = torch.device("cpu"), torch.device("cuda")
+    assert step.ways(cpu, compiled=False) == ("plain", "fast")
+    assert step.ways(cpu, compiled=True) == ("plain", "fast", "fast, compiled")
+    assert step.ways(gpus, compiled=True) == ("plain", "fast", "fast, compiled", "fast, as CUDA graphs")
 
 
 def test_the_products_of_a_step_are_counted() -> None:

@@ -101,6 +101,14 @@ def test_predict_reads_photographs_and_arrays(folder: Path, tmp_path: Path) -> N
     assert all(row["class"] in ("0", "1") and 0.5 <= row["probability"] <= 1 for row in found)
 
 
+def test_predict_asks_several_tasks_about_the_same_images(folder: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.full((20, 30), 220, np.uint8)).save(tmp_path / "x.png")
+    alone = [answer("predict", folder / "grove", task, tmp_path / "x.png")[0] for task in ("dark", "light")]
+    together = answer("predict", folder / "grove", "dark", tmp_path / "x.png", "--also", "light")
+    assert together == alone
+    assert [row["task"] for row in together] == ["dark", "light"]
+
+
 def test_evaluate_measures_what_was_recorded(folder: Path) -> None:
     rows = answer("evaluate", folder / "grove")
     assert {row["task"] for row in rows} == {"light", "dark"}

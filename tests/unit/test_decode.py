@@ -156,7 +156,7 @@ def test_options_are_decoded_as_the_methods_own() -> None:
         (
             'name = "x"\n[train]\nepochs = 3',
             "setting in train named 'epochs'",
-            "batch_size, checkpoint, cycles",
+            "batch_size, checkpoint, compile, cycles",
         ),
         (
             'name = "x"\n[[tasks]]\nname = "a"\nsource = "npz:a"\n[[tasks]]\nname = "b"\nsorce = "npz:b"',

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from taskgrove.backbones.load import load_model
 from taskgrove.domain.errors import BadValueError, UnknownNameError
-from taskgrove.domain.ids import ModelId, TaskName
+from taskgrove.domain.ids import ComponentId, ModelId, SlotName, TaskName
 from taskgrove.domain.jobs import ProbeJob
 from taskgrove.domain.records import AddRoot, Model, identified
 from taskgrove.experiment.build import build_root
@@ -18,9 +18,12 @@ from taskgrove.experiment.spec import RootSpec
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import unpack
 from taskgrove.tasks.preprocess import eval_batch
+from taskgrove.trainer.prefix.key import Prefix
 from taskgrove.trainer.probe import grams
 from taskgrove.trainer.run import Trainer
+from taskgrove.trainer.similarity.gram import Gram
 from taskgrove.trainer.similarity.measures import DISSIMILARITIES
+from taskgrove.trainer.similarity.memory import GramMemory
 from tests.unit.small_jobs import MEMBER, make_data, root, store
 
 __all__ = ["root", "store"]
@@ -80,6 +83,44 @@ def test_tiles_give_what_all_samples_at_once_give(store: Store, root: Model, at_
         expected = torch.eye(len(x)) if slot.name == "head" else torch.corrcoef(x.flatten(1).double())
         expected = expected.double().nan_to_num()
         torch.testing.assert_close(tiled[slot.name].correlations(), expected, atol=1e-5, rtol=0)
+
+
+def test_layers_that_were_probed_before_are_not_computed_again(
+    store: Store, root: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = [component.slot for component in root.components]
+    models = [root, another(store, root, (slots[4],)), another(store, root, (slots[2], slots[4]))]
+    probes = [job(one, other) for one in models for other in models]
+    expected = [Trainer(store, lambda _: make_data(), CPU).probe(each) for each in probes]
+    tiles: list[int] = []
+    add_tile = Gram.add_tile
+
+    def counted(gram: Gram, row: int, rows: Tensor, column: int, columns: Tensor) -> None:
+        tiles.append(row)
+        add_tile(gram, row, rows, column, columns)
+
+    monkeypatch.setattr(Gram, "add_tile", counted)
+    trainer = Trainer(store, lambda _: make_data(), CPU)
+    assert [trainer.probe(each) for each in probes] == expected
+    assert len(tiles) == sum(len(slots) - first_own for first_own in (0, 4, 2))
+
+
+def test_remembered_inner_products_keep_within_their_limit() -> None:
+    slots = [SlotName(name) for name in "abc"]
+    prefix = Prefix(
+        data="t",
+        split="val",
+        resolution=8,
+        dtype=torch.float32,
+        arithmetic="",
+        family="vit",
+        layers=tuple((slot, ComponentId(slot)) for slot in slots),
+    )
+    grams = {slot: Gram(4, CPU) for slot in slots}
+    memory = GramMemory(2 * grams[slots[0]].nbytes)
+    memory.keep(prefix, grams, 4)
+    assert memory.of(prefix, slots, 4) == {slot: grams[slot] for slot in slots[1:]}
+    assert memory.of(prefix, slots, 5) == {}
 
 
 def test_only_layers_that_both_have_are_compared(store: Store, root: Model, trainer: Trainer) -> None:

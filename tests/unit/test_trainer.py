@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from taskgrove.backbones.assemble import assemble, split
 from taskgrove.backbones.families import family_of
-from taskgrove.domain.ids import BlobId, ComponentId, SlotName, TaskName
+from taskgrove.domain.ids import BlobId, ComponentId, SlotName
 from taskgrove.domain.jobs import (
     Fresh,
     Share,
@@ -27,10 +27,10 @@ from taskgrove.tasks.base import TaskData
 from taskgrove.tasks.preprocess import eval_batch
 from taskgrove.trainer.cache import Cache
 from taskgrove.trainer.evaluate import num_correct
-from taskgrove.trainer.fast import Memory
 from taskgrove.trainer.learner import Resident
 from taskgrove.trainer.optim import CLIP_NORM, LearningRate, Optimizer
-from taskgrove.trainer.prefix import Prefixes
+from taskgrove.trainer.prefix.layers import Memory
+from taskgrove.trainer.prefix.prefixes import Prefixes
 from taskgrove.trainer.train import Schedule, batches, learner_of, train
 from tests.unit.plain_rate import plain_cosine
 from tests.unit.small_jobs import CONFIG, HPARAMS, MEMBER, make_data, make_job, make_trainer, root, store
@@ -220,7 +220,7 @@ def test_only_trainable_slots_change(store: Store, root: Model, engine: str) -> 
     resident = Resident(train_images=images, train_labels=labels, val_images=images, val_labels=labels)
     memory = Memory(
         prefixes=Prefixes(1 << 20),
-        task=TaskName("t"),
+        data="t",
         components={slot.name: ComponentId(slot.name) for slot in slots},
     )
     config = replace(CONFIG, engine=engine)

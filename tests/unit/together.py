@@ -34,9 +34,9 @@ from taskgrove.domain.records import Evaluation
 from taskgrove.experiment.group import follow, lead, teamed
 from taskgrove.experiment.spec import ExperimentSpec, TrainSpec
 from taskgrove.trainer.distributed import ALONE, Team
-from taskgrove.trainer.fast import Memory
 from taskgrove.trainer.learner import Resident, dtype_of
-from taskgrove.trainer.prefix import Prefixes
+from taskgrove.trainer.prefix.layers import Memory
+from taskgrove.trainer.prefix.prefixes import Prefixes
 from taskgrove.trainer.train import Trajectory, learner_of, train
 from tests.unit.small_jobs import HPARAMS, MEMBER, make_data
 
@@ -85,7 +85,7 @@ def trained(child: Child, team: Team = ALONE) -> Trajectory:
         val_labels=torch.from_numpy(data.val.labels)[: config.val_cap],
     )
     components = {slot.name: ComponentId(slot.name) for slot in network.slots}
-    memory = Memory(prefixes=Prefixes(1 << 20), task=TaskName("t"), components=components)
+    memory = Memory(prefixes=Prefixes(1 << 20), data="t", components=components)
     learner = learner_of(network, {}, resident, memory, hparams, config, 3, team)
     return train(learner, len(resident.train_labels), len(resident.val_labels), config, 3)
 

@@ -12,7 +12,7 @@ from taskgrove.experiment.usual import usual_options
 from taskgrove.reports.analyses.run import Settings
 
 _FREE = ("name", "seed", "device", "executor", "workers", "resources", "root.seed")
-_HOW = ("train.threads", "train.engine")
+_HOW = ("train.threads", "train.engine", "train.compile")
 
 
 def settings_of(specs: Sequence[str]) -> Settings:

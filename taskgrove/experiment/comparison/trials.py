@@ -24,9 +24,10 @@ from taskgrove.experiment.api import open_or_create
 from taskgrove.experiment.build import device_of, training_of
 from taskgrove.experiment.crew import crew_of
 from taskgrove.experiment.grove import Grove
+from taskgrove.experiment.measured import refuse_measured
 from taskgrove.experiment.places import open_store
 from taskgrove.experiment.sequence import unfinished
-from taskgrove.experiment.spec import ExperimentSpec, canonical
+from taskgrove.experiment.spec import ExperimentSpec, canonical, number_of
 from taskgrove.experiment.tables import located
 from taskgrove.reports.analyses.outcome import Outcome, outcome_of
 from taskgrove.reports.pages.files import write_files
@@ -132,12 +133,15 @@ def prepared(trial: Trial, threads: int) -> Trial:
         threads: For experiments that have not begun.
 
     Raises:
-        BadValueError: The run was begun with other settings, or goes on from weights that were dropped.
+        BadValueError: Something is to be measured, or the run was begun with other settings, or goes on
+            from weights that were dropped.
     """
     try:
         view = open_store(trial.store).state.view
     except StorePathError:
         view = SystemView()
+    for spec in trial.specs:
+        refuse_measured(spec, "a comparison")
     known = {name: json.loads(start.spec)["train"]["threads"] for name, start in view.experiments.items()}
     specs = (_spelled_out(spec, known.get(spec.name, 0), threads) for spec in trial.specs)
     ready = replace(trial, specs=tuple(specs))
@@ -153,7 +157,7 @@ def prepared(trial: Trial, threads: int) -> Trial:
 
 def _spelled_out(spec: ExperimentSpec, known: int, threads: int) -> ExperimentSpec:
     share = max(1, threads // crew_of(spec, device_of(spec)).workers)
-    return replace(spec, train=replace(spec.train, threads=spec.train.threads or known or share))
+    return replace(spec, train=replace(spec.train, threads=number_of(spec.train.threads) or known or share))
 
 
 def attempt(trial: Trial, tell: Callable[[Step], Any]) -> Outcome | Failure:
@@ -239,4 +243,5 @@ def _deciding(spec: ExperimentSpec) -> dict[str, Any]:
         fields["train"]["threads"],
         fields["train"]["engine"],
     )
+    fields["train"].pop("compile", None)
     return fields

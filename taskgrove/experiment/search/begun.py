@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from taskgrove.domain.errors import BadValueError, StoreCorruptError
+from taskgrove.experiment.measured import refuse_measured
 from taskgrove.experiment.search.spec import SearchSpec
-from taskgrove.experiment.spec import ExperimentSpec, canonical
+from taskgrove.experiment.spec import ExperimentSpec, canonical, number_of
 from taskgrove.reports.pages.files import write_files
 from taskgrove.store.header import read_header
 from taskgrove.store.store import Store
@@ -53,14 +54,15 @@ def settled(
         trials, jobs: See `search`.
 
     Raises:
-        BadValueError: The folder holds another search.
+        BadValueError: The folder holds another search, or something is to be measured.
         StoreCorruptError: Its file is not one of ours.
     """
+    refuse_measured(template, "a search")
     now = Begun(
         identity=_identity(template, search),
         system=read_header(store.backend).uuid,
         at=store.view().number,
-        threads=template.train.threads or max(1, (os.cpu_count() or 1) // jobs),
+        threads=number_of(template.train.threads) or max(1, (os.cpu_count() or 1) // jobs),
         population=search.settled_population(trials),
     )
     before = read_begun(folder)

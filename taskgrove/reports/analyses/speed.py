@@ -20,7 +20,8 @@ class Speed:
         flops_s: Operations per second of training, as the papers count them: those of remembered
             activations, which were not computed, are in it.
         peak_share: Of what large matrix products would have reached in the same time.
-        remembered: Share of the activations below the first trainable layer that were not computed.
+        remembered: Share of the frozen layers' activations that were not computed.
+        read: Share of them that was found on disk.
         phases: Share of the training time by phase.
     """
 
@@ -28,6 +29,7 @@ class Speed:
     flops_s: float
     peak_share: float | None
     remembered: float | None
+    read: float | None
     phases: Mapping[str, float]
 
 
@@ -42,6 +44,7 @@ def speed_of(spent: Spent) -> Speed | None:
         flops_s=spent.flops / spent.train_s,
         peak_share=spent.flops / peak if peak else None,
         remembered=1 - meters.get("activations_computed", 0.0) / wanted if wanted else None,
+        read=meters.get("activations_read", 0.0) / wanted if wanted else None,
         phases={label: meters[name] / spent.train_s for name, label in _PHASES.items() if name in meters},
     )
 
@@ -52,7 +55,8 @@ def sentence(speed: Speed) -> str:
     if speed.peak_share is not None:
         parts[-1] += f" ({percent(speed.peak_share)} % of matrix products' peak)"
     if speed.remembered is not None:
-        parts.append(f"{percent(speed.remembered)} % of frozen layers' activations remembered")
+        on_disk = f" ({percent(speed.read)} % read from disk)" if speed.read else ""
+        parts.append(f"{percent(speed.remembered)} % of frozen layers' activations remembered{on_disk}")
     if speed.phases:
         shares = ", ".join(f"{label} {percent(share)} %" for label, share in speed.phases.items())
         parts.append(f"time: {shares}")

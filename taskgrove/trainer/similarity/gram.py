@@ -29,6 +29,11 @@ class Gram:
         self._sums = torch.zeros(num_samples, dtype=torch.float64, device=device)
         self._num_features = 0
 
+    @property
+    def nbytes(self) -> int:
+        """Of memory."""
+        return self._products.nbytes + self._sums.nbytes
+
     def add(self, block: Tensor) -> None:
         """Take in some features of all samples.
 

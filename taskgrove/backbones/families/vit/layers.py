@@ -96,8 +96,8 @@ def attention(q_BHTE: Tensor, k_BHTE: Tensor, v_BHTE: Tensor) -> Tensor:
     T, E = q_BHTE.shape[-2:]
     if T > FUSED_ABOVE:
         return functional.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE)
-    weights_BHTT = torch.softmax((q_BHTE * E**-0.5) @ k_BHTE.transpose(-2, -1), dim=-1)
-    return weights_BHTT @ v_BHTE
+    scores_BHTT = q_BHTE @ k_BHTE.transpose(-2, -1)
+    return torch.softmax(scores_BHTT * E**-0.5, dim=-1) @ v_BHTE
 
 
 def _attend(tensors: Tensors, x_BTD: Tensor) -> Tensor:
