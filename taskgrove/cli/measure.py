@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group
 
 from taskgrove.cli.grow import display_of
 from taskgrove.cli.output import DeviceOption, JsonOption, columns, emit
-from taskgrove.experiment.measured import all_measured
-from taskgrove.experiment.measuring import Measured
-from taskgrove.experiment.measuring import measure as find
 from taskgrove.experiment.segments import read_segments
 from taskgrove.experiment.spec import ExperimentSpec
 from taskgrove.reports.quantities import human
 from taskgrove.tasks.progress import progress_told_to
+
+if TYPE_CHECKING:
+    from taskgrove.experiment.measuring import Measured
 
 
 def measure(
@@ -29,6 +29,10 @@ def measure(
     json: JsonOption = False,
 ) -> None:
     """Measure how many threads and workers train an experiment's children fastest here."""
+    # Imported here, since PyTorch takes a second.
+    from taskgrove.experiment.measured import all_measured
+    from taskgrove.experiment.measuring import measure as find
+
     spec = read_segments(experiment)[0]
     spec = replace(spec, executor=executor or spec.executor, device=device or spec.device)
     with display_of(quiet=json, json_lines=False) as display, progress_told_to(display.read):
