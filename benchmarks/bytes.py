@@ -10,12 +10,10 @@ kept, too. Rejected children leave a record each.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from unittest.mock import patch
 
 import torch
 
@@ -27,7 +25,7 @@ from benchmarks.lives import (
     finished,
     start,
 )
-from benchmarks.measure import machine, parser
+from benchmarks.measure import machine, no_syncs, parser
 from benchmarks.page import Page, Row, save
 from taskgrove.domain.ids import BlobId, ComponentId, TaskName
 from taskgrove.domain.records import AddRoot, BeginIteration, Component, EndIteration, Model
@@ -132,7 +130,7 @@ def on_disk(folder: Path) -> int:
 def measure(arguments: argparse.Namespace, folder: Path) -> Page:
     """Grow the system, then count."""
     conditions = machine(torch.device("cpu"), 1)
-    with patch.object(os, "fsync", lambda _: None):
+    with no_syncs():
         store = Store.create(LocalBackend(folder))
         grow(store, arguments.member, arguments.tasks, arguments.probability)
     view = store.view()

@@ -86,8 +86,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> Page:
             f"which come with a model of {NUM_SLOTS} components; Optuna's are trials of {len(PARAMS)} "
             "parameters. Optuna appends to one file, under a lock, with one fsync per record; a trial that "
             f"is asked for and told is {len(PARAMS) + 2} records, one that is added when it is finished is "
-            "one. Taskgrove's record is an object of its own, synced before it gets its name, and its name "
-            "after it: two."
+            "one. Taskgrove appends to a file per thousand records, with one fsync per record, too: each "
+            "writer's own, after it has let the next one append."
         ],
     )
 

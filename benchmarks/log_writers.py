@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import islice
@@ -12,13 +11,13 @@ from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 from typing import NamedTuple
-from unittest.mock import patch
 
 import optuna
 from optuna.distributions import FloatDistribution
 from optuna.storages.journal import JournalFileBackend
 
 from benchmarks.lives import CHILDREN, METERS, RECORDS, Grower, Pool, found
+from benchmarks.measure import no_syncs
 from taskgrove.domain.ids import TaskName
 from taskgrove.store.backends.local import LocalBackend
 from taskgrove.store.store import Store
@@ -146,7 +145,7 @@ def serve(orders: Connection) -> None:
     while (order := orders.recv()) is not None:
         with ExitStack() as stack:
             if not order.durable:
-                stack.enter_context(patch.object(os, "fsync", lambda _: None))
+                stack.enter_context(no_syncs())
             work = SYSTEMS[order.system].work(order)
             orders.send("ready")
             orders.recv()
@@ -193,7 +192,7 @@ class Writers:
         """How long it takes until all have appended their records."""
         self._turns += 1
         place = self._folder / f"turn{self._turns}"
-        with patch.object(os, "fsync", lambda _: None):
+        with no_syncs():
             SYSTEMS[variant.system].make(place, variant.writers)
         ends = self._ends[: variant.writers]
         for writer, end in enumerate(ends):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import TypeVar
+from unittest.mock import patch
 
 import torch
 
@@ -54,6 +56,13 @@ def interleaved(
             if turn >= warm_up:
                 found[name].append(seconds)
     return {name: tuple(seconds) for name, seconds in found.items()}
+
+
+@contextmanager
+def no_syncs() -> Iterator[None]:
+    """Leave what is written to the system, and do not wait for the disk."""
+    with patch.multiple(os, fsync=lambda _: None, fdatasync=lambda _: None):
+        yield
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:

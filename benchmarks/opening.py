@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from functools import partial
@@ -19,12 +18,11 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from unittest.mock import patch
 
 import torch
 
 from benchmarks.lives import CHILDREN, METERS, RECORDS, Grower, Pool, found
-from benchmarks.measure import interleaved, machine, parser
+from benchmarks.measure import interleaved, machine, no_syncs, parser
 from benchmarks.open_store import WORKS
 from benchmarks.page import Page, Row, save
 from benchmarks.peer import ROOT
@@ -38,7 +36,7 @@ POOL = Pool(256)
 def write_history(folder: Path, num_models: int, num_tasks: int) -> int:
     """Grow a system until it has had so many models; returns the number of commits."""
     tasks = [TaskName(f"task_{number}") for number in range(num_tasks)]
-    with patch.object(os, "fsync", lambda _: None):
+    with no_syncs():
         store = Store.create(LocalBackend(folder))
         grower = Grower(found(store, tasks, POOL), tasks, POOL, accepted=CHILDREN)
         num_iterations = -(-num_models // CHILDREN)

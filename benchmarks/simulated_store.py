@@ -21,9 +21,9 @@ from taskgrove.domain.ids import BlobId
 from taskgrove.domain.records import BeginRound, Commit
 from taskgrove.domain.view import SystemView
 from taskgrove.store import log
-from taskgrove.store import store as stores
 from taskgrove.store.base import AbstractBackend, Entry
-from taskgrove.store.blobs import referenced_by
+from taskgrove.store.blobs import Unreferenced, referenced_by, unreferenced
+from taskgrove.store.in_use import InUse
 from taskgrove.store.keys import LOG
 from taskgrove.store.segments import THOUSAND
 from taskgrove.store.state import State
@@ -104,7 +104,7 @@ class Ledger:
                 ("advance", self._advance),
             ):
                 stack.enter_context(patch.object(log, name, ours))
-            stack.enter_context(patch.object(stores, "unreferenced", self._unreferenced))
+            stack.enter_context(patch.object(InUse, "unreferenced", self._unreferenced))
             yield
 
     def _read(self, _: AbstractBackend, start: int, __: str | None) -> Iterator[tuple[Commit, str]]:
@@ -136,7 +136,7 @@ class Ledger:
                 stack.enter_context(patch.object(log, name, real))
             return log.replay(self.objects, number, thousand)
 
-    def _advance(self, state: State, commit: Commit, head: str) -> State:
+    def _advance(self, state: State, commit: Commit, head: str, _: Unreferenced = unreferenced) -> State:
         number = commit.number
         if number not in self._newest:
             self._newest[number] = _REAL["advance"](state, commit, head)

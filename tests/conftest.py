@@ -41,7 +41,8 @@ def one_thread() -> Iterator[None]:
 def no_waiting_for_the_disk() -> Iterator[None]:
     """No test cuts the power; files are not forced to the disk, but must be open as if they were."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", os.fstat)
+        for name in ("fsync", "fdatasync"):
+            patch.setattr(f"os.{name}", os.fstat)
         yield
 
 

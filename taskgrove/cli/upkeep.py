@@ -84,6 +84,7 @@ def _data(found: CheckReport, healed: tuple[str, ...]) -> dict[str, object]:
         "orphans": found.num_orphans,
         "orphan_bytes": found.orphan_bytes,
         "problems": list(found.problems),
+        "unfinished": list(found.unfinished),
         "healed": list(healed),
     }
 
@@ -92,6 +93,7 @@ def _text(found: CheckReport, healed: tuple[str, ...]) -> str:
     return "\n".join(
         [
             *(f"healed: {key}" for key in healed),
+            *(f"unfinished: {text}" for text in found.unfinished),
             f"{found.num_commits} commits, {found.num_blobs} blobs, {plural(found.num_orphans, 'orphan')} "
             f"({human(found.orphan_bytes, 'B')}): "
             + ("sound." if found.ok else f"{plural(len(found.problems), 'problem')}."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -75,6 +76,22 @@ class AbstractBackend(ABC):
     @abstractmethod
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; keys without an object are ignored. Only collectors of garbage call it."""
+
+    def turn(self) -> AbstractContextManager[bool]:
+        """Keep other writers of the log waiting, where that is cheap; by default nobody waits.
+
+        Returns:
+            Entered, whether they wait. A record that `put_new` then creates is durable when the turn ends.
+        """
+        return nullcontext(False)
+
+    def unfinished(self) -> Iterator[str]:
+        """Which records killed writers have begun to write, one text each; by default there is no such thing.
+
+        They are harmless: nobody was told that they are done, no verb sees them, and the next writer removes
+        them.
+        """
+        return iter(())
 
     def sweep(self, before: float) -> int:
         """Remove what killed writers have left half written; by default there is no such thing.

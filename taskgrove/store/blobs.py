@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from taskgrove.domain.errors import StoreCorruptError
 from taskgrove.domain.ids import BlobId
 from taskgrove.domain.records import AddRoot, AddTask, FinishChild, Model, Operation, Publish
@@ -29,6 +31,10 @@ def referenced_by(operation: Operation) -> frozenset[BlobId]:
             return frozenset({task.data})
         case _:
             return frozenset()
+
+
+Unreferenced = Callable[[SystemView, frozenset[BlobId]], frozenset[BlobId]]
+"""`unreferenced`, or what gives the same sooner."""
 
 
 def unreferenced(view: SystemView, blobs: frozenset[BlobId]) -> frozenset[BlobId]:

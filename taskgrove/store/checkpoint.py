@@ -23,7 +23,7 @@ from taskgrove.store.state import State
 CHECKPOINTS = "state/main/"
 SCHEMA = 1
 """Changes with every field of the state and with every rule by which commits change it."""
-_LEVEL = 6
+_LEVEL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

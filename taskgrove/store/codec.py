@@ -151,7 +151,7 @@ def decode(data: bytes) -> Commit:
     except msgspec.MsgspecError as error:
         raise StoreFormatError(f"{_NEWER} ({error}).") from error
     understood = _json(commit.operation)
-    if understood != operation and not _known(
+    if understood != bytes(operation) and not _known(
         msgspec.json.decode(operation), msgspec.json.decode(understood)
     ):
         raise StoreFormatError(f"{_NEWER} (it has fields without a meaning here).")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import ClassVar, final
 
 from taskgrove.domain.errors import BadValueError
@@ -64,6 +65,12 @@ class ForkedBackend(AbstractBackend):
 
     def delete(self, keys: Iterable[str]) -> None:
         self.own.delete(keys)
+
+    def turn(self) -> AbstractContextManager[bool]:
+        return self.own.turn()
+
+    def unfinished(self) -> Iterator[str]:
+        return self.own.unfinished()
 
     def sweep(self, before: float) -> int:
         return self.own.sweep(before)

@@ -10,7 +10,8 @@ from taskgrove.domain.ids import BlobId
 
 LOG = "log/main/"
 BLOBS = "blobs/"
-_THOUSAND = 1000
+PER_FOLDER = 1000
+"""Records of a folder, or of a file where many lie in one."""
 _PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}"
 _KEY = re.compile(rf"{_PART}(/{_PART})*")
 _PREFIX = re.compile(rf"({_PART}/)*({_PART})?")
@@ -45,7 +46,7 @@ def record_key(number: int) -> str:
 
 def folder_of(number: int) -> str:
     """The start of the keys of commit `number` and of the others of its thousand."""
-    return f"{LOG}{number // _THOUSAND:06d}/"
+    return f"{LOG}{number // PER_FOLDER:06d}/"
 
 
 def record_number(key: str) -> int | None:

@@ -10,8 +10,10 @@ from itertools import count, islice
 from taskgrove.domain.errors import StoreCorruptError, StoreError
 from taskgrove.domain.records import Commit
 from taskgrove.store.base import AbstractBackend
+from taskgrove.store.blobs import Unreferenced, unreferenced
 from taskgrove.store.checkpoint import nearest_checkpoint
 from taskgrove.store.codec import decode
+from taskgrove.store.in_use import InUse
 from taskgrove.store.keys import LOG, folder_of, record_key, record_number
 from taskgrove.store.segments import THOUSAND, load_segment
 from taskgrove.store.state import State, apply
@@ -64,14 +66,14 @@ def records(backend: AbstractBackend, start: int) -> Iterator[bytes]:
         yield from _until_none(_ahead(backend, start + 1, limit, pool))
 
 
-def advance(state: State, commit: Commit, head: str) -> State:
-    """The state after a commit whose record has the hash `head`.
+def advance(state: State, commit: Commit, head: str, idle: Unreferenced = unreferenced) -> State:
+    """The state after a commit whose record has the hash `head`; `idle` tells which blobs are not in use.
 
     Raises:
         StoreCorruptError: The commit speaks of something that is not in the state.
     """
     try:
-        return apply(state, commit, head)
+        return apply(state, commit, head, idle)
     except LookupError as error:
         raise StoreCorruptError(
             f"Commit {commit.number} contradicts the log before it ({error} is unknown); restore the log "
@@ -88,9 +90,9 @@ def replay(backend: AbstractBackend, number: int, thousand: int = THOUSAND) -> S
         thousand: Commits from one checkpoint to the next.
     """
     state = nearest_checkpoint(backend, number + 1, thousand).state
-    start = state.view.number + 1
+    start, in_use = state.view.number + 1, InUse()
     for commit, head in islice(follow(backend, start, state.head, thousand), number + 1 - start):
-        state = advance(state, commit, head)
+        state = advance(state, commit, head, in_use.unreferenced)
     return state
 
 

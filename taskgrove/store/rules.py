@@ -33,8 +33,9 @@ from taskgrove.domain.records import (
     StartExperiment,
     Tag,
     identified,
+    published_by,
 )
-from taskgrove.store.blobs import unreferenced
+from taskgrove.store.blobs import Unreferenced, unreferenced
 from taskgrove.store.state import OpenIteration, State
 
 Growth = BeginIteration | FinishChild | FinishProbe | EndIteration | Publish
@@ -42,8 +43,37 @@ Growth = BeginIteration | FinishChild | FinishProbe | EndIteration | Publish
 _TAG = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 
 
-def validate(state: State, commit: Commit) -> None:
-    """Refuse a commit that contradicts the state; its `number` and `previous` are not looked at.
+def validate(state: State, commit: Commit, idle: Unreferenced = unreferenced) -> None:
+    """Refuse a commit that contradicts itself or the state; its `number` and `previous` are not looked at.
+
+    Args:
+        state: Before it.
+        commit: As decoded.
+        idle: Tells which blobs are not in use.
+
+    Raises:
+        What `validate_models` and `validate_at` raise.
+    """
+    validate_models(commit)
+    validate_at(state, commit, idle)
+
+
+def validate_models(commit: Commit) -> None:
+    """Refuse models that do not carry the hash of their fields; takes long and needs no state.
+
+    Raises:
+        CommitRefusedError: There is such a model.
+    """
+    for model in published_by(commit):
+        _require(
+            model.id == identified(model).id,
+            f"Model {model.id[:12]!r} does not carry the hash of its fields; fill the id with `identified`, "
+            "with values of the declared types (0.0 where a float is asked for).",
+        )
+
+
+def validate_at(state: State, commit: Commit, idle: Unreferenced) -> None:
+    """Refuse a commit that contradicts the state.
 
     Raises:
         CommitRefusedError: The operation contradicts what the log says.
@@ -82,7 +112,7 @@ def validate(state: State, commit: Commit) -> None:
         case Tag():
             _tag(state, operation)
         case Condemn():
-            _condemn(state, operation)
+            _condemn(state, operation, idle)
 
 
 def _growth(state: State, operation: Growth) -> None:
@@ -142,13 +172,13 @@ def _tag(state: State, tag: Tag) -> None:
     )
 
 
-def _condemn(state: State, condemn: Condemn) -> None:
+def _condemn(state: State, condemn: Condemn, idle: Unreferenced) -> None:
     _require(
         condemn.seen == state.view.number,
         f"Garbage was sought at commit {condemn.seen}, but the log is at {state.view.number}: look again.",
     )
     dead = frozenset(blob for blob, _ in condemn.blobs)
-    live = dead - unreferenced(state.view, dead)
+    live = dead - idle(state.view, dead)
     for blob, epoch in condemn.blobs:
         _require(
             epoch <= state.epoch and not (blob in live and epoch == state.epoch_of(blob)),
@@ -162,11 +192,6 @@ def _require(condition: bool, otherwise: str) -> None:
 
 
 def _new(state: State, model: Model) -> None:
-    _require(
-        model.id == identified(model).id,
-        f"Model {model.id[:12]!r} does not carry the hash of its fields; fill the id with `identified`, "
-        "with values of the declared types (0.0 where a float is asked for).",
-    )
     _require(model.id not in state.view.models, f"Model {model.id[:12]} is in the system already.")
 
 

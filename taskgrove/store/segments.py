@@ -20,7 +20,7 @@ from taskgrove.store.keys import record_key
 SEGMENTS = "segments/main/"
 THOUSAND = 1000
 """Records of a segment, and commits from one checkpoint to the next."""
-_LEVEL = 6
+_LEVEL = 3
 
 
 class _Linked(msgspec.Struct):

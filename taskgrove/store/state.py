@@ -28,11 +28,16 @@ from taskgrove.domain.records import (
     Tag,
 )
 from taskgrove.domain.view import SystemView
-from taskgrove.store.blobs import referenced_by, unreferenced
+from taskgrove.store.blobs import Unreferenced, referenced_by, unreferenced
 from taskgrove.store.spent import Spent
 
 K = TypeVar("K")
 V = TypeVar("V")
+_Arrival = AddRoot | AddTask | StartExperiment
+_Step = BeginIteration | BeginRound | EndIteration | Publish | Retire
+"""What may end the life of models."""
+_Measured = AddEvaluation | AddMetrics | FinishProbe
+_Administered = Claim | Tag | Condemn | Note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,35 +114,32 @@ class State:
         return self.epochs.get(blob, 0)
 
 
-def apply(state: State, commit: Commit, head: str | None = None) -> State:
+def apply(state: State, commit: Commit, head: str | None = None, idle: Unreferenced = unreferenced) -> State:
     """The state after a valid commit.
 
     Args:
         state: Before it.
         commit: As decoded.
         head: sha256 of its record's bytes; None leaves `head` as it was.
+        idle: Tells which blobs are not in use.
     """
-    after = _operated(state, commit)
-    if isinstance(commit.operation, BeginIteration | BeginRound | EndIteration | Publish | Retire):
+    operation, epochs = commit.operation, _epochs(state, commit, idle)
+    head = state.head if head is None else head
+    if isinstance(operation, FinishChild):  # most are, and each `replace` takes longer than all the rest
+        return _finish(state, operation, commit, head, epochs)
+    after = _operated(state, operation, commit.number)
+    if isinstance(operation, _Step):
         gone = after.evaluations.keys() - after.view.models.keys()
         after = replace(after, evaluations=_without(after.evaluations, gone)) if gone else after
-    return replace(
-        after,
-        view=replace(after.view, number=commit.number),
-        head=after.head if head is None else head,
-        epochs=_epochs(state, commit),
-    )
+    return replace(after, view=replace(after.view, number=commit.number), head=head, epochs=epochs)
 
 
-def _operated(state: State, commit: Commit) -> State:
-    operation = commit.operation
+def _operated(state: State, operation: _Arrival | _Step | _Measured | _Administered, number: int) -> State:
     match operation:
         case BeginIteration():
-            return _begin(state, operation, commit.number)
+            return _begin(state, operation, number)
         case BeginRound():
-            return _begin_round(state, operation, commit.number)
-        case FinishChild():
-            return _spend(_finish(state, operation), operation, commit.meters)
+            return _begin_round(state, operation, number)
         case EndIteration():
             return _end(state, operation)
         case Publish():
@@ -153,10 +155,10 @@ def _operated(state: State, commit: Commit) -> State:
         case FinishProbe():
             return state
         case Claim() | Tag() | Condemn() | Note():
-            return _administered(state, operation, commit.number)
+            return _administered(state, operation, number)
 
 
-def _administered(state: State, operation: Claim | Tag | Condemn | Note, number: int) -> State:
+def _administered(state: State, operation: _Administered, number: int) -> State:
     match operation:
         case Claim(task=task):
             claimed = Claimed(token=number, agent=operation.agent, holder=operation.holder)
@@ -169,19 +171,21 @@ def _administered(state: State, operation: Claim | Tag | Condemn | Note, number:
             return state
 
 
-def _epochs(state: State, commit: Commit) -> Mapping[BlobId, int]:
+def _epochs(state: State, commit: Commit, idle: Unreferenced) -> Mapping[BlobId, int]:
     """Where the blobs are that do not lie under their first name."""
     if isinstance(commit.operation, Condemn):
-        idle = unreferenced(state.view, frozenset(state.epochs))
-        return _without(state.epochs, idle) if idle else state.epochs
+        gone = idle(state.view, frozenset(state.epochs))
+        return _without(state.epochs, gone) if gone else state.epochs
+    if not commit.epoch and not state.epochs:
+        return state.epochs
     blobs = referenced_by(commit.operation)
     if not blobs or (not commit.epoch and state.epochs.keys().isdisjoint(blobs)):
         return state.epochs
-    new = unreferenced(state.view, blobs)
+    new = idle(state.view, blobs)
     return {**_without(state.epochs, new), **(dict.fromkeys(new, commit.epoch) if commit.epoch else {})}
 
 
-def _arrived(view: SystemView, operation: AddRoot | AddTask | StartExperiment) -> SystemView:
+def _arrived(view: SystemView, operation: _Arrival) -> SystemView:
     match operation:
         case AddRoot(model=model):
             return replace(view, models=_with(view.models, model.id, model), roots=(*view.roots, model.id))
@@ -250,30 +254,32 @@ def _begin_round(state: State, begun: BeginRound, number: int) -> State:
     return state
 
 
-def _finish(state: State, child: FinishChild) -> State:
+def _finish(
+    state: State, child: FinishChild, commit: Commit, head: str, epochs: Mapping[BlobId, int]
+) -> State:
     view, opened, task = state.view, state.open[child.task], child.task
-    if child.parent in view.models:
-        counts = view.selections.get(task, {})
+    selections, models, populations = view.selections, view.models, view.populations
+    if child.parent in models:
+        counts = selections.get(task, {})
         counts = _with(counts, child.parent, counts.get(child.parent, 0) + 1)
-        view = replace(view, selections=_with(view.selections, task, counts))
+        selections = _with(selections, task, counts)
     if child.model is not None:
-        view = replace(
-            view,
-            models=_with(view.models, child.model.id, child.model),
-            populations=_with(view.populations, task, (*view.populations.get(task, ()), child.model.id)),
-        )
+        models = _with(models, child.model.id, child.model)
+        populations = _with(populations, task, (*populations.get(task, ()), child.model.id))
+    spent_on = state.spent_on.get(child.experiment, {})
+    own = spent_on.get(task, Spent()).plus(child, {})
+    spent = state.spent.get(child.experiment, Spent()).plus(child, commit.meters)
     opened = replace(opened, children=(*opened.children, (child.generation, child.child)))
-    return replace(state, view=view, open=_with(state.open, task, opened))
-
-
-def _spend(state: State, child: FinishChild, meters: Mapping[str, float]) -> State:
-    spent = state.spent.get(child.experiment, Spent()).plus(child, meters)
-    by_task = state.spent_on.get(child.experiment, {})
-    own = by_task.get(child.task, Spent()).plus(child, {})
     return replace(
         state,
+        view=replace(
+            view, number=commit.number, selections=selections, models=models, populations=populations
+        ),
+        head=head,
+        open=_with(state.open, task, opened),
         spent=_with(state.spent, child.experiment, spent),
-        spent_on=_with(state.spent_on, child.experiment, _with(by_task, child.task, own)),
+        spent_on=_with(state.spent_on, child.experiment, _with(spent_on, task, own)),
+        epochs=epochs,
     )
 
 

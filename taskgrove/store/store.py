@@ -28,19 +28,21 @@ from taskgrove.domain.records import Commit, Operation
 from taskgrove.domain.view import SystemView
 from taskgrove.store import log
 from taskgrove.store.base import AbstractBackend
-from taskgrove.store.blobs import copy_of, fetch, referenced_by, unreferenced
+from taskgrove.store.blobs import copy_of, fetch, referenced_by
 from taskgrove.store.checkpoint import Checkpoint, keep_checkpoint, nearest_checkpoint
 from taskgrove.store.codec import Draft, draft
 from taskgrove.store.forked import owned
 from taskgrove.store.header import check_header, probe, write_header
+from taskgrove.store.in_use import InUse
 from taskgrove.store.keys import blob_id, blob_key, record_key
 from taskgrove.store.machine_cache import MachineCache
-from taskgrove.store.rules import fence, validate
+from taskgrove.store.rules import fence, validate_at, validate_models
 from taskgrove.store.segments import THOUSAND, keep_segment
 from taskgrove.store.state import State
 from taskgrove.store.unfinished import hidden
 
 _REMEMBERED_IDS = 10_000
+_REMEMBERED_BLOBS = 10_000
 _TRIES = 100
 _LONGEST_PAUSE_S = 0.25
 
@@ -76,7 +78,8 @@ class Store:
         self._state = State()
         self._numbers: OrderedDict[CommitId, int] = OrderedDict()
         self._put: dict[BlobId, int] = {}
-        """Blobs put and not yet committed, each with the epoch of its name."""
+        """Blobs that lie under a name of an epoch; nobody deletes them before it has ended."""
+        self._in_use = InUse()
         self._alone = False
         """Whether no other writer came between this one's last two commits."""
         self._lock = threading.RLock()
@@ -228,6 +231,7 @@ class Store:
                 claim=claim,
             )
         )
+        validate_models(drafted.commit)
         with self._lock:
             return self._appended(drafted)
 
@@ -239,9 +243,9 @@ class Store:
         """
         self._refuse_reader()
         blob, state = blob_id(data), self._state
-        if unreferenced(state.view, frozenset({blob})):
+        if self._in_use.unreferenced(state.view, frozenset({blob})):
             self.backend.put(blob_key(blob, state.epoch), data)
-            self._put[blob] = state.epoch
+            self._remember(blob, state.epoch)
         if self._cache is not None:
             self._cache.keep(blob, data)
         return blob
@@ -273,9 +277,10 @@ class Store:
     def _appended(self, drafted: Draft) -> Commit:
         before = self._state.view.number
         for attempt in range(_TRIES):
-            commit = self._tried(drafted, first=attempt == 0)
+            commit = self._turned(drafted, first=attempt == 0)
             if commit is not None:
                 self._alone = commit.number == before + 1
+                self._keep_caches(commit)
                 return commit
             # "Exists" means ours after a lost reply, another writer's, or (S3's 409) nothing at all:
             # the refresh of the next attempt finds out which.
@@ -287,34 +292,40 @@ class Store:
             "very many others are writing; nothing was committed, so try again later."
         )
 
-    def _tried(self, drafted: Draft, first: bool) -> Commit | None:
-        """An attempt to append; None when it must be repeated.
+    def _turned(self, drafted: Draft, first: bool) -> Commit | None:
+        """An attempt to append, in a turn where the storage grants one; None when it must be repeated.
 
         A writer that is alone does not look for newer records at first: if it creates the record after the
-        newest that it knows, there is none. A refusal counts only when it has looked.
+        newest that it knows, there is none.
         """
         unseen = first and self._alone
         if not unseen:
-            self.refresh()
-        if drafted.commit.id in self._numbers:
-            fence(self._state, drafted.commit)
-            return self._repeated(drafted.commit)
+            self.refresh()  # before others must wait
+        with self.backend.turn() as granted:
+            if granted:
+                self.refresh()
+            if drafted.commit.id in self._numbers:
+                fence(self._state, drafted.commit)
+                return self._repeated(drafted.commit)
+            placed = self._placed(drafted, unseen and not granted)
+        if placed is None:
+            return None
+        commit, record = placed
+        self._advance(commit, hashlib.sha256(record).hexdigest())
+        return commit
+
+    def _placed(self, drafted: Draft, unseen: bool) -> tuple[Commit, bytes] | None:
+        """Append after the newest known record; a refusal counts only where newer ones were looked for."""
         state = self._state
         commit, record = drafted.placed(state.view.number + 1, state.head, state.epoch)
         try:
-            validate(state, commit)
+            validate_at(state, commit, self._in_use.unreferenced)
             self._settle_blobs(commit.operation)
         except TaskgroveError:
             if unseen:
                 return None
             raise
-        if not self.backend.put_new(record_key(commit.number), record):
-            return None
-        self._advance(commit, hashlib.sha256(record).hexdigest())
-        for blob in referenced_by(commit.operation):  # the state refers to them from now on
-            self._put.pop(blob, None)
-        self._keep_caches()
-        return commit
+        return (commit, record) if self.backend.put_new(record_key(commit.number), record) else None
 
     def _repeated(self, commit: Commit) -> Commit:
         number = self._numbers[commit.id]
@@ -327,7 +338,7 @@ class Store:
         return found
 
     def _advance(self, commit: Commit, head: str) -> None:
-        self._state = log.advance(self._state, commit, head)
+        self._state = log.advance(self._state, commit, head, self._in_use.unreferenced)
         self._numbers[commit.id] = commit.number
         if len(self._numbers) > _REMEMBERED_IDS:
             self._numbers.popitem(last=False)
@@ -341,10 +352,10 @@ class Store:
         for commit, head in log.follow(self.backend, start, previous, self.thousand):
             self._advance(commit, head)
 
-    def _keep_caches(self) -> None:
+    def _keep_caches(self, commit: Commit) -> None:
         """After the last commit of a thousand, spare others the reading of it."""
-        segment, left = divmod(self._state.view.number + 1, self.thousand)
-        if left:
+        segment, left = divmod(commit.number + 1, self.thousand)
+        if left or commit.number != self._state.view.number:
             return
         with suppress(TaskgroveError):  # the commit is done, and without caches all is only slower
             keep_checkpoint(self.backend, Checkpoint(state=self._state, numbers=self._numbers))
@@ -370,13 +381,16 @@ class Store:
     def _settle_blobs(self, operation: Operation) -> None:
         """Make sure that all new blobs lie under names of this epoch, which no collector may delete."""
         epoch, own = self._state.epoch, owned(self.backend)  # a fork's parent keeps for it only what was live
-        for blob in sorted(unreferenced(self._state.view, referenced_by(operation))):
-            if self._put.get(blob) == epoch or own.size(blob_key(blob, epoch)) is not None:
+        for blob in sorted(self._in_use.unreferenced(self._state.view, referenced_by(operation))):
+            if self._put.get(blob) == epoch:
+                continue
+            if own.size(blob_key(blob, epoch)) is not None:
+                self._remember(blob, epoch)
                 continue
             data = copy_of(self.backend, blob)
             if data is not None:
                 self.backend.put(blob_key(blob, epoch), data)
-            elif blob in self._put or epoch > 0:
+            elif epoch > 0:
                 raise BlobsCollectedError(
                     f"Blob {blob} is not in {self.backend}: most likely it was put before garbage was "
                     "collected. Nothing was committed; put it again, and collect garbage with a longer grace."
@@ -386,6 +400,11 @@ class Store:
                     f"The {type(operation).__name__} refers to blob {blob}, which is not in {self.backend}; "
                     "put the blob first, then commit."
                 )
+
+    def _remember(self, blob: BlobId, epoch: int) -> None:
+        if len(self._put) >= _REMEMBERED_BLOBS:
+            self._put = {}
+        self._put[blob] = epoch
 
     def _refuse_reader(self) -> None:
         if not self.writable:

@@ -17,6 +17,8 @@ from taskgrove.experiment.api import open as open_grove
 from taskgrove.experiment.api import open_or_create
 from taskgrove.experiment.decode import read_experiment
 from taskgrove.experiment.places import check_store
+from taskgrove.store.backends.local import LocalBackend
+from taskgrove.store.keys import LOG
 from tests.crash.worker import run
 from tests.forked import ended, kill, running
 
@@ -100,7 +102,7 @@ def kill_after(process: ForkServerProcess, records: int, store: Path, seconds: f
 
 def num_records(store: Path) -> int:
     """How many records the log holds at this moment."""
-    return len(list((store / "log").rglob("0*.json"))) if (store / "log").is_dir() else 0
+    return sum(1 for _ in LocalBackend(store).list(LOG))
 
 
 def contents(store: Path) -> list[tuple[int, str, object]]:

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from taskgrove.cli import counting as module
 from taskgrove.cli.counting import Counting
 from taskgrove.cli.main import app
+from taskgrove.store.backends.local import LocalBackend
+from taskgrove.store.keys import record_key
 from tests.unit.test_cli import GROW, OPTIONS, answer, call, write_task
 
 
@@ -68,7 +70,7 @@ def test_damage_is_healed_from_a_mirror(grove: Path, tmp_path: Path) -> None:
     call("mirror", grove, tmp_path / "one")
     call("mirror", grove, tmp_path / "two")
     a_blob(tmp_path / "one").write_bytes(b"damaged")
-    (tmp_path / "one/log/main/000000/000000001.json").unlink()
+    LocalBackend(tmp_path / "one").delete([record_key(1)])
     found = failing("check", tmp_path / "one")
     assert "11 numbers are missing" in found["problems"][0]
     assert not failing("check", tmp_path / "one", "--fast")["ok"]

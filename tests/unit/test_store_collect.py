@@ -275,7 +275,7 @@ def test_what_killed_processes_have_left_is_swept_after_a_day(tmp_path: Path) ->
     backend = LocalBackend(tmp_path)
     store = Store.create(backend)
     play(store, [ROOT_STEP])
-    old, young = (tmp_path / "log/main/000000" / f".tmp-{age}" for age in ("old", "young"))
+    old, young = (tmp_path / "log/main" / f".tmp-{age}" for age in ("old", "young"))
     for path in (old, young, tmp_path / "blobs" / ".tmp-old"):
         path.write_bytes(b"half a rec")
     for key in ("probe-old", "probe-young"):

@@ -60,7 +60,7 @@ def test_orphans_and_temporary_files_are_no_problem(tmp_path: Path) -> None:
     store = Store.create(LocalBackend(tmp_path))
     play(store, life()[:4])
     store.put_blob(b"orphan")
-    (tmp_path / "log/main/000000/.tmp-1").write_bytes(b"half a rec")
+    (tmp_path / "log/main/.tmp-1").write_bytes(b"half a rec")
     (tmp_path / ".tmp-2").write_bytes(b"")
     report = check(LocalBackend(tmp_path))
     assert report.ok
@@ -240,7 +240,7 @@ def test_a_read_only_folder_can_be_read_but_not_opened_for_writing(
         raise PermissionError(13, "Permission denied")
 
     # The superuser may write anywhere, so the folder's mode would prove nothing.
-    monkeypatch.setattr("taskgrove.store.backends.local._write", refuse)
+    monkeypatch.setattr("taskgrove.store.disk.durable.write_file", refuse)
     reader = Store.open(LocalBackend(tmp_path), writable=False)
     assert reader.view().number == len(life()) - 1
     assert reader.get_blob(HEAD) == ROOT_STEP.blobs[1]

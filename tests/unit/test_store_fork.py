@@ -224,10 +224,10 @@ def test_another_system_in_the_parents_place_is_refused(parent: Path, child: Pat
 
 def test_a_parent_with_another_record_is_damage(parent: Path, child: Path) -> None:
     fork(parent, child, 9)
-    (parent / record_key(9)).unlink()
+    LocalBackend(parent).delete([record_key(9)])
     with pytest.raises(StoreCorruptError, match=r"forked at commit 9 .* is nothing"):
         open_place(str(child))
-    (parent / record_key(9)).write_bytes(b"x")
+    LocalBackend(parent).put(record_key(9), b"x")
     with pytest.raises(StoreCorruptError, match=r"forked at commit 9 .* has 2d711642b726"):
         open_place(str(child))
 

@@ -15,8 +15,8 @@ from taskgrove.domain.errors import (
     StorageFullError,
     UnsafeBackendError,
 )
-from taskgrove.store.backends import local
 from taskgrove.store.backends.local import LocalBackend
+from taskgrove.store.disk import durable, layout
 from taskgrove.store.keys import record_key
 
 
@@ -90,6 +90,7 @@ def test_folders_made_by_another_process_are_synced_too(
 def test_a_thousand_is_durable_before_the_next_one_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(layout, "is_local", lambda _: False)
     LocalBackend(tmp_path).put_new(record_key(999), b"1")
     trace = Trace(tmp_path, monkeypatch)
     LocalBackend(tmp_path).put_new(record_key(1000), b"1")
@@ -156,7 +157,7 @@ def test_a_failed_sync_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.Mo
         calls.append(file)
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(local, "_sync", failing)
+    monkeypatch.setattr(durable, "sync", failing)
     with pytest.raises(EnvironmentFailure):
         backend.put_new("new", b"2")
     assert len(calls) == 1

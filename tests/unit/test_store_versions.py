@@ -29,7 +29,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> LocalBackend:
 
 
 def test_there_is_a_sample_of_every_older_version() -> None:
-    assert {path.stem for path in SAMPLES.glob("*.zip")} == {f"store_v{v}" for v in range(3, VERSION)}
+    assert {path.stem for path in SAMPLES.glob("store_v*.zip")} == {f"store_v{v}" for v in range(3, VERSION)}
 
 
 def test_an_old_store_says_what_the_same_life_says_today(old: LocalBackend) -> None:

@@ -37,6 +37,8 @@ class CheckReport:
         unusable: Keys of segments and checkpoints that are damaged or of another version. Harmless: all
             readers ignore them.
         wrong: Keys of checkpoints that contradict the log; they are problems, too.
+        unfinished: Records that were not written to their end, one text each. Harmless if a writer was killed
+            there: nobody was told that they are done.
     """
 
     num_commits: int
@@ -47,6 +49,7 @@ class CheckReport:
     lost: Mapping[Name, str] = field(default_factory=dict)
     unusable: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -93,6 +96,7 @@ def check(backend: AbstractBackend, deep: bool = True, told: Told = silent) -> C
         lost=lost,
         unusable=tuple(walk.caches.unusable()),
         wrong=tuple(walk.caches.wrong),
+        unfinished=tuple(owned(backend).unfinished()),
     )
 
 
