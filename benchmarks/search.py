@@ -35,7 +35,7 @@ from benchmarks.step import peer_settings
 from benchmarks.system import make_system, noise, trained
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.jobs import TrainConfig
-from taskgrove.experiment.build import build_train
+from taskgrove.experiment.build import build_device, build_train
 from taskgrove.experiment.decode import VARIANTS
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.spec import ExperimentSpec, TrainSpec
@@ -251,7 +251,7 @@ def page(
             "experiment": f"{arguments.recipe.name}, {arguments.variant}, {spec.agent.method}, "
             f"{spec.budget.cycles or 'all'} train cycles per task of at most {spec.train.samples_cap} images",
             "workers of the first way, one thread each": float(arguments.workers),
-            "precision": build_train(spec.train, torch.device(spec.device)).precision,
+            "precision": build_train(spec.train, build_device(spec.device)).precision,
             "repetitions": float(arguments.repetitions),
         },
         tables={

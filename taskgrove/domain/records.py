@@ -139,11 +139,16 @@ def _named(record: object) -> dict[str, object]:
     return dict(zip(_FIELDS[kind], _VALUES[kind](record), strict=True))
 
 
-def identified(model: Model) -> Model:
-    """The model with its id: sha256 of the canonical JSON of its other fields."""
-    named = _named(replace(model, id=UNIDENTIFIED))
+def identity_of(model: Model) -> ModelId:
+    """sha256 of the canonical JSON of all fields of a model but its id."""
+    named = _named(model) | {"id": UNIDENTIFIED}
     text = json.dumps(named, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_named)
-    return replace(model, id=ModelId(hashlib.sha256(text.encode()).hexdigest()))
+    return ModelId(hashlib.sha256(text.encode()).hexdigest())
+
+
+def identified(model: Model) -> Model:
+    """The model with its id."""
+    return replace(model, id=identity_of(model))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,8 @@ def test_answers_of_several_tasks_are_compared_with_each_by_itself(out: Path) ->
 
 def test_a_search_is_compared_with_itself_and_timms_way(tmp_path: Path, out: Path) -> None:
     recipe = written(tmp_path, SMALL)
-    search.main([*TINY, "--recipe", str(recipe), "--resolution", "8", "--workers", "1", "--out", str(out)])
+    small = ["--device", "auto", "--resolution", "8", "--workers", "1"]
+    search.main([*TINY, *small, "--recipe", str(recipe), "--out", str(out)])
     found = tables(out)
     ways = [row["way"] for row in found["Wall time"]]
     assert ways[:4] == [search.FAST, search.ALONE, search.PLAIN, search.FLOAT32]
