@@ -15,7 +15,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
@@ -115,14 +114,18 @@ class TimmsWay:
 
     Args:
         peer: Trains them.
+        precision: In which.
         searches: Whose newest run is repeated.
         train: How its children were trained.
         per_task: Children that are trained for each task; the others are taken to cost as much.
         folder: Where the peer finds the images.
     """
 
-    def __init__(self, peer: Peer, searches: Searches, train: TrainSpec, per_task: int, folder: Path) -> None:
+    def __init__(
+        self, peer: Peer, precision: str, searches: Searches, train: TrainSpec, per_task: int, folder: Path
+    ) -> None:
         self._peer = peer
+        self._precision = precision
         self._searches = searches
         self._train = train
         self._per_task = per_task
@@ -142,6 +145,7 @@ class TimmsWay:
                     cycles=self._train.cycles,
                     samples=samples,
                     val=self._train.val_cap,
+                    precision=self._precision,
                 )
         return spent * len(fates(grove)) / (self._per_task * len(tasks))
 
@@ -165,11 +169,10 @@ def carry_out(
     for way in specs.values():
         warm_up(spec, build_train(way.train, device), device)
     ways: dict[str, Callable[[], float]] = {way: search.seconds for way, search in searches.items()}
-    with ExitStack() as stack:
+    wanted = peer_settings(member_settings(spec, arguments), "fp32", device)
+    with Peer(arguments.peer_python, PEER_MODULE, wanted, {}) as peer:
         for precision in DTYPES:
-            wanted = peer_settings(member_settings(spec, arguments), precision, device)
-            peer = stack.enter_context(Peer(arguments.peer_python, PEER_MODULE, wanted, {}))
-            tunes = TimmsWay(peer, searches[FAST], spec.train, arguments.timm_children, folder)
+            tunes = TimmsWay(peer, precision, searches[FAST], spec.train, arguments.timm_children, folder)
             ways[f"{TIMMS_WAY}: {peer.about}, {precision}"] = tunes.seconds
         times = interleaved(ways, arguments.repetitions, warm_up=0)
     return page(spec, arguments, times, {way: grown(search) for way, search in searches.items()})
