@@ -22,6 +22,7 @@ from taskgrove.domain.errors import (
     StoreFormatError,
     UnsafeBackendError,
 )
+from taskgrove.domain.ids import CommitId
 from taskgrove.store import log
 from taskgrove.store.backends.local import LocalBackend
 from taskgrove.store.backends.memory import MemoryBackend
@@ -348,6 +349,36 @@ def test_a_record_is_synced_after_it_was_written(lived: LocalBackend, traced: li
     del traced[:]
     lived.put_new(record_key(NEWEST + 2), b"1")
     assert traced == [f"write {FIRST}", f"sync {FIRST}"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_commit_that_is_there_already_is_synced_before_it_is_acknowledged(
+    lived: LocalBackend, traced: list[str]
+) -> None:
+    store = Store.open(lived)
+    newest = next(store.history(NEWEST))
+    traced.clear()
+    assert store.commit(newest.operation, id=newest.id).number == NEWEST
+    assert f"sync {FIRST}" in traced
+    assert not [event for event in traced if event.startswith("write")]
+
+
+def test_after_a_sync_that_failed_for_good_the_next_turn_writes_the_file_anew(
+    lived: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, before = Store.open(lived), file_of(lived).stat().st_ino
+
+    def failing(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        for name in ("fsync", "fdatasync"):
+            patch.setattr(os, name, failing)
+        with pytest.raises(EnvironmentFailure):
+            store.commit(note("twice").operation, id=CommitId("twice"))
+    assert file_of(lived).stat().st_ino == before
+    assert store.commit(note("twice").operation, id=CommitId("twice")).number == NEWEST + 1
+    assert file_of(lived).stat().st_ino != before
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")

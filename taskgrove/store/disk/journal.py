@@ -43,6 +43,8 @@ class Journal:
         self._writing = threading.RLock()
         self._turn: Turn | None = None
         self._settled: set[str] = set()
+        self._doubtful: set[str] = set()
+        """Files that could neither be synced nor written anew."""
         self._local: bool | None = None
 
     def get(self, number: int) -> bytes | None:
@@ -125,7 +127,11 @@ class Journal:
 
     @contextmanager
     def turn(self) -> Iterator[Turn]:
-        """Keep other writers waiting; what was appended is durable when this has ended, not before."""
+        """Keep other writers waiting; what was appended is durable when this has ended, not before.
+
+        So is what was found, when nothing was appended: a commit that is there already may be that of a
+        writer who died before its sync.
+        """
         with ExitStack() as stack, self._writing:
             if self._turn is not None:
                 yield self._turn
@@ -134,14 +140,26 @@ class Journal:
             turn = self._turn = Turn(self._lock)
             stack.callback(turn.sync, self._salvage)  # when all locks are released
             try:
+                for path in tuple(self._doubtful):
+                    self._salvage(path)
                 yield turn
+                if not turn.has_appended:
+                    self._vouch(turn)
             finally:
                 self._turn = None
                 turn.release()
 
+    def _vouch(self, turn: Turn) -> None:
+        """The files before the newest were synced before its first record was written."""
+        files = self._files()
+        if files:
+            turn.vouch(files[-1])
+
     def _salvage(self, path: str) -> None:
         """A file that could not be synced is written anew: nothing tells what of it has reached the disk."""
+        self._doubtful.add(path)
         self._rewrite(path, {})
+        self._doubtful.discard(path)
 
     def _rewrite(self, path: str, changes: dict[int, bytes | None]) -> None:
         with self.turn() as turn, self._reading:
