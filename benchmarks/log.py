@@ -87,8 +87,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> Page:
             "parameters. Optuna appends to one file, under a lock, with one fsync per record; a trial that "
             f"is asked for and told is {len(PARAMS) + 2} records, one that is added when it is finished is "
             "one. Taskgrove appends to a file per thousand records, with one fsync per record, too: each "
-            "writer's own, after it has let the next one append. Before each turn everything is written to the "
-            "disk, so that no system pays for what another one has left."
+            "writer's own, after it has let the next one append. Before each turn everything is written to "
+            "the disk, so that no system pays for what another one has left."
         ],
     )
 
