@@ -32,10 +32,10 @@ from taskgrove.domain.records import (
     Retire,
     StartExperiment,
     Tag,
-    identity_of,
     published_by,
 )
 from taskgrove.store.blobs import Unreferenced, unreferenced
+from taskgrove.store.identity import fast_identity_of
 from taskgrove.store.state import OpenIteration, State
 
 Growth = BeginIteration | FinishChild | FinishProbe | EndIteration | Publish
@@ -66,7 +66,7 @@ def validate_models(commit: Commit) -> None:
     """
     for model in published_by(commit):
         _require(
-            model.id == identity_of(model),
+            model.id == fast_identity_of(model),
             f"Model {model.id[:12]!r} does not carry the hash of its fields; fill the id with `identified`, "
             "with values of the declared types (0.0 where a float is asked for).",
         )

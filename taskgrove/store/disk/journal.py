@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from taskgrove.domain.errors import UnsafeBackendError
@@ -84,18 +84,24 @@ class Journal:
 
     def put_new(self, number: int, data: bytes) -> bool:
         """Append a record; False when there is one of its number."""
+        with self._writing:
+            if self._turn is not None:  # as in every commit
+                return self._appended(self._turn, number, data)
         with self.turn() as turn:
-            path = self._path(number)
-            file = turn.opened(path, lambda: self._settle(path))
-            with self._reading:
-                known = self._known(path)
-                if number in known:
-                    return False
-                if known.size_bytes > known.end:
-                    os.ftruncate(file, known.end)
-                frame = framed(number, data)
-                turn.append(path, frame, known.end)
-                known.add(number, len(data), len(frame))
+            return self._appended(turn, number, data)
+
+    def _appended(self, turn: Turn, number: int, data: bytes) -> bool:
+        path = self._path(number)
+        file = turn.opened(path, lambda: self._settle(path))
+        with self._reading:
+            known = self._known(path)
+            if number in known:
+                return False
+            if known.size_bytes > known.end:
+                os.ftruncate(file, known.end)
+            frame = framed(number, data)
+            turn.append(path, frame, known.end)
+            known.add(number, len(data), len(frame))
         return True
 
     def put(self, number: int, data: bytes) -> None:
@@ -132,22 +138,26 @@ class Journal:
         So is what was found, when nothing was appended: a commit that is there already may be that of a
         writer who died before its sync.
         """
-        with ExitStack() as stack, self._writing:
-            if self._turn is not None:
-                yield self._turn
-                return
-            self._refuse_far()
-            turn = self._turn = Turn(self._lock)
-            stack.callback(turn.sync, self._salvage)  # when all locks are released
-            try:
-                for path in tuple(self._doubtful):
-                    self._salvage(path)
-                yield turn
-                if not turn.has_appended:
-                    self._vouch(turn)
-            finally:
-                self._turn = None
-                turn.release()
+        turn = None
+        try:
+            with self._writing:
+                if self._turn is not None:
+                    yield self._turn
+                    return
+                self._refuse_far()
+                turn = self._turn = Turn(self._lock)
+                try:
+                    for path in tuple(self._doubtful):
+                        self._salvage(path)
+                    yield turn
+                    if not turn.has_appended:
+                        self._vouch(turn)
+                finally:
+                    self._turn = None
+                    turn.release()
+        finally:
+            if turn is not None:
+                turn.sync(self._salvage)  # when all locks are released
 
     def _vouch(self, turn: Turn) -> None:
         """The files before the newest were synced before its first record was written."""
