@@ -12,7 +12,15 @@ from typing import Any, final
 from taskgrove.coordinator.base import AbstractExecutor, Work
 from taskgrove.coordinator.metered import Readings, metered
 from taskgrove.domain.ids import TaskName
-from taskgrove.domain.jobs import EvaluateJob, Outcome, ProbeResult, Study, TrainJob, ValidateResult
+from taskgrove.domain.jobs import (
+    EvaluateJob,
+    Outcome,
+    ProbeResult,
+    Share,
+    Study,
+    TrainJob,
+    ValidateResult,
+)
 from taskgrove.domain.records import Evaluation
 
 Job = TrainJob | EvaluateJob | Study
@@ -58,7 +66,7 @@ class Driver:
     """Goes along courses until all have ended.
 
     Of the jobs that may run, one of the task that has the most work left comes first, so that the last
-    tasks of a round end together (longest first).
+    tasks of a round end together; of a task's children, where several run at once, the one that takes most.
 
     Args:
         executor: Where jobs run.
@@ -145,7 +153,17 @@ class Driver:
         if isinstance(step, Parked):
             self._parked.append(task)
         else:
-            lane.waiting.extendleft(reversed(step))  # what must be done again comes first
+            jobs = sorted(step, key=effort, reverse=True) if self._executor.parallel else step
+            lane.waiting.extendleft(reversed(jobs))  # what must be done again comes first
+
+
+def effort(job: Job) -> float:
+    """About how much work a job is beside others of its course: longest first, all workers end together."""
+    if not isinstance(job, TrainJob):
+        return 0.0
+    trained = [not isinstance(origin, Share) for _, origin in job.slots]
+    frozen = trained.index(True) if True in trained else len(trained)
+    return job.flops * (len(trained) - frozen) / len(trained)  # what lies below is remembered
 
 
 def _wall_s(meters: Readings) -> float:

@@ -12,6 +12,7 @@ from taskgrove.coordinator.driver import Course, Done, Job
 from taskgrove.coordinator.metered import Readings
 from taskgrove.coordinator.metrics import TEST, metrics
 from taskgrove.coordinator.narrator import Narrator
+from taskgrove.coordinator.parts import in_parts, together
 from taskgrove.coordinator.recorded import Recorded, recorded_since
 from taskgrove.coordinator.studies import Studies
 from taskgrove.coordinator.writer import Writer
@@ -234,12 +235,19 @@ class Iterations:
         model = view.best(task)
         if model is None or TEST in self._store.state.evaluations.get(model.id, {}):
             return
-        done = yield (EvaluateJob(model=model.id, split=TEST, threads=self._threads),)
-        assert done is not None
-        assert isinstance(done.result, Evaluation)
-        operation = AddEvaluation(evaluation=done.result)
-        self._writer.commit(operation, "evaluate", task, model.id, meters=done.meters)
-        self._narrator.evaluated(done.result, view.iterations.get(task, 0) - 1)
+        job = EvaluateJob(model=model.id, split=TEST, threads=self._threads)
+        wanted: tuple[Job, ...] = in_parts(job, view.task(task).sizes.get(TEST, 0))
+        parts: list[Evaluation] = []
+        meters: dict[str, float] = {}
+        for _ in range(len(wanted)):
+            done = yield wanted
+            assert done is not None
+            assert isinstance(done.result, Evaluation)
+            parts, wanted = [*parts, done.result], ()
+            meters |= {name: meters.get(name, 0.0) + more for name, more in done.meters.items()}
+        found = together(parts)
+        self._writer.commit(AddEvaluation(evaluation=found), "evaluate", task, model.id, meters=meters)
+        self._narrator.evaluated(found, view.iterations.get(task, 0) - 1)
 
     def _measure(self, task: TaskName) -> None:
         """Record what the system is worth after our task iteration, unless that has been done."""

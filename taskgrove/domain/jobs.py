@@ -269,8 +269,16 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateJob:
-    """Measure a published model's accuracy on a whole split of its task, in float32."""
+    """Measure a published model's accuracy on a split of its task, in float32.
+
+    Attributes:
+        model: Which.
+        split: All of it, or the images from number `start` to before `stop`.
+        threads: Of the CPU.
+    """
 
     model: ModelId
     split: str
     threads: int = 2
+    start: int = 0
+    stop: int | None = None

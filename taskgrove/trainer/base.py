@@ -71,7 +71,7 @@ class AbstractTrainer(ABC):
 
     @abstractmethod
     def evaluate(self, job: EvaluateJob) -> Evaluation:
-        """Accuracy of a published model on a whole split of its task."""
+        """Accuracy of a published model on a split of its task, or on a part of the split."""
 
     @abstractmethod
     def study(self, study: Study) -> ProbeResult | ValidateResult:

@@ -40,16 +40,19 @@ def num_correct(
     return correct
 
 
-def num_correct_above(frozen: FrozenLayers, labels_N: Tensor, keep: int) -> int | None:
+def num_correct_above(
+    frozen: FrozenLayers, labels_N: Tensor, keep: int, part: range | None = None
+) -> int | None:
     """As `num_correct`, of a whole model whose lower layers may be remembered.
 
     Args:
         frozen: All layers of the model, over the images.
         labels_N: int64, on the images' device.
         keep: So many of the lowest layers are worth remembering.
+        part: Of the images, without gaps; all by default.
     """
-    correct = 0
-    for index in torch.split(torch.arange(len(labels_N)), _CHUNKS * frozen.prefix.chunk):
+    correct, part = 0, range(len(labels_N)) if part is None else part
+    for index in torch.split(torch.arange(part.start, part.stop), _CHUNKS * frozen.prefix.chunk):
         logits = frozen.outputs(index, keep)
         if not bool(torch.isfinite(logits).all()):
             return None

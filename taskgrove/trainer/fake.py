@@ -71,8 +71,9 @@ class FakeTrainer(AbstractTrainer):
     def evaluate(self, job: EvaluateJob) -> Evaluation:
         model = self._store.view().models[job.model]
         assert model.task is not None
+        count = len(range(100)[job.start : job.stop])
         return Evaluation(
-            model=model.id, task=model.task, split=job.split, accuracy=model.quality, num_samples=100
+            model=model.id, task=model.task, split=job.split, accuracy=model.quality, num_samples=count
         )
 
     def study(self, study: Study) -> ProbeResult | ValidateResult:

@@ -189,13 +189,14 @@ class Trainer(AbstractTrainer):
         frozen = FrozenLayers(
             memory, network, chain_of(network), job.split, images, model.hparams, torch.float32
         )
-        correct = num_correct_above(frozen, labels, _num_shared(memory, view, model.task))
+        part = range(len(labels))[job.start : job.stop]
+        correct = num_correct_above(frozen, labels, _num_shared(memory, view, model.task), part)
         return Evaluation(
             model=model.id,
             task=model.task,
             split=job.split,
-            accuracy=(correct or 0) / len(labels),
-            num_samples=len(labels),
+            accuracy=(correct or 0) / len(part),
+            num_samples=len(part),
         )
 
     def study(self, study: Study) -> ProbeResult | ValidateResult:

@@ -7,7 +7,9 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskgrove.agents import succession
+from taskgrove.coordinator.parts import together
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.jobs import EvaluateJob, TrainJob, TrainResult, ValidateResult
 from taskgrove.domain.records import Component, Model, identified
@@ -199,3 +202,22 @@ def test_measurements_do_not_depend_on_what_is_remembered(
         asked = busy.meters()["activations"]
         assert [busy.evaluate(evaluation), busy.validate(validation)] == expected
         assert busy.meters()["activations"] > asked
+
+
+@cache
+def published() -> tuple[Trainer, Model]:
+    """A trainer on a store where the grown model is published."""
+    store, root, _, result = grown()
+    model = identified(replace(root, task=A, num_classes=3, components=components_of(root, result)))
+    view = SystemView(models={root.id: root, model.id: model}, roots=(root.id,), bests={A: model.id})
+    viewed = Mock(wraps=store, view=lambda: view)
+    data = make_data(num=NUM_TRAIN)
+    return Trainer(viewed, lambda _: data, torch.device("cpu")), model
+
+
+@given(st.lists(st.integers(1, NUM_TRAIN - 1), unique=True, max_size=3).map(sorted))
+def test_the_parts_of_a_test_give_the_whole(cuts: list[int]) -> None:
+    trainer, model = published()
+    whole = EvaluateJob(model=model.id, split="train", threads=1)
+    parts = [replace(whole, start=start, stop=stop) for start, stop in pairwise([0, *cuts, NUM_TRAIN])]
+    assert together([trainer.evaluate(part) for part in parts]) == trainer.evaluate(whole)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from itertools import count
+from typing import ParamSpec, TypeVar, final
 
 import pytest
 
-from taskgrove.coordinator.base import Event, Stage
+from taskgrove.coordinator import parts
+from taskgrove.coordinator.base import AbstractExecutor, Event, Stage
+from taskgrove.coordinator.driver import effort
 from taskgrove.coordinator.executors.inline import InlineExecutor
 from taskgrove.coordinator.metrics import metrics
 from taskgrove.domain.errors import CommitRefusedError, TaskDataError
-from taskgrove.domain.ids import CommitId
+from taskgrove.domain.ids import CommitId, TaskName
 from taskgrove.domain.jobs import EvaluateJob, TrainJob
 from taskgrove.domain.records import (
     AddEvaluation,
     AddMetrics,
+    AddTask,
     BeginIteration,
     EndIteration,
     FinishChild,
@@ -32,6 +38,7 @@ from taskgrove.testing.layouts import tiny_store
 from taskgrove.testing.runs import (
     CHILDREN,
     GENERATIONS,
+    SMALL,
     A,
     B,
     Interrupted,
@@ -41,6 +48,8 @@ from taskgrove.testing.runs import (
     run_of,
 )
 
+P = ParamSpec("P")
+R = TypeVar("R")
 PER_ITERATION = GENERATIONS * CHILDREN
 ITERATION = [BeginIteration, *[FinishChild] * PER_ITERATION, EndIteration]
 FIRST = 3
@@ -58,6 +67,21 @@ def children(store: Store) -> list[FinishChild]:
 def system(view: SystemView) -> SystemView:
     """What the order of commits does not decide."""
     return replace(view, number=0)
+
+
+@final
+class AtOnce(AbstractExecutor):
+    """Says that it runs several calls at the same time."""
+
+    name = "at_once"
+    summary = "for tests"
+    parallel = True
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        return InlineExecutor().submit(fn, *args, **kwargs)
+
+    def shutdown(self) -> None:
+        pass
 
 
 @pytest.fixture
@@ -394,3 +418,45 @@ def test_observers_hear_which_children_were_read_from_the_log(store: Store) -> N
     heard = [event.recovered for event in events if event.stage is Stage.CHILD]
     assert heard == [True] * 3 + [False] * 5
     assert max(event.done for event in events) == {event.total for event in events}.pop() == 8
+
+
+def test_a_large_test_is_done_in_parts_and_recorded_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fake trainer finds 100 images, and the same accuracy in all parts."""
+    monkeypatch.setattr(parts, "PART", 40)
+    task = replace(store.view().task(A), name=TaskName("c"), sizes={"train": 8, "val": 2, "test": 100})
+    store.commit(AddTask(task=task))
+    asked: list[EvaluateJob] = []
+    readings = count()
+
+    def meters() -> dict[str, float]:
+        return {"jobs": float(next(readings))}
+
+    grow(store, run_of(tasks=[task.name]), before_testing=asked.append, meters=meters)
+    assert [(job.start, job.stop) for job in asked] == [(0, 40), (40, 80), (80, 100)]
+    found = [commit for commit in store.history(FIRST) if isinstance(commit.operation, AddEvaluation)]
+    assert len(found) == 1
+    assert found[0].meters["jobs"] == len(asked)
+    assert isinstance(found[0].operation, AddEvaluation)
+    tested = found[0].operation.evaluation
+    best = store.view().best(task.name)
+    assert best is not None
+    assert tested.num_samples == 100
+    assert tested.accuracy == pytest.approx(best.quality, abs=0.02)
+
+
+def test_where_several_run_at_once_the_longest_child_comes_first(store: Store) -> None:
+    options = replace(SMALL, generations=1, children=6)
+    trained: list[TrainJob] = []
+    grow(store, run_of(tasks=[A], options=options), before_training=trained.append)
+    in_order = [job.child for job in trained]
+    assert in_order == sorted(in_order), "alone, in the order in which the agent asks"
+
+    again, at_once = tiny_store(MemoryBackend()), list[TrainJob]()
+    grow(again, run_of(tasks=[A], options=options), executor=AtOnce(), before_training=at_once.append)
+    assert sorted(at_once, key=lambda job: job.child) == trained
+    efforts = [effort(job) for job in at_once]
+    assert efforts == sorted(efforts, reverse=True)
+    assert len(set(efforts)) > 1
+    assert system(again.view()) == system(store.view())
