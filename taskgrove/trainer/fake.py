@@ -58,10 +58,11 @@ class FakeTrainer(AbstractTrainer):
             ceiling * (0.5 + 0.5 * luck) * (c + 1) / job.config.cycles for c in range(job.config.cycles)
         )
         quality = accuracies[-1]
+        text = json.dumps(asdict(job), sort_keys=True)
         return TrainResult(
             quality=quality,
             best_cycle=job.config.cycles,
-            trained={name: self._write(job, name) for name in trainable} if quality >= job.bar else {},
+            trained={name: self._write(job, text, name) for name in trainable} if quality >= job.bar else {},
             losses=tuple(1 - a for a in accuracies),
             accuracies=accuracies,
             samples=job.config.cycles * min(job.config.samples_cap, 1000),
@@ -89,9 +90,9 @@ class FakeTrainer(AbstractTrainer):
         }
         return ProbeResult(conflicts=conflicts, num_samples=study.samples)
 
-    def _write(self, job: TrainJob, name: SlotName) -> Trained:
-        text = json.dumps([asdict(job), name], sort_keys=True).encode()
-        blob = self._store.put_blob(hashlib.sha256(text).hexdigest().encode())
+    def _write(self, job: TrainJob, text: str, name: SlotName) -> Trained:
+        """Bytes that are other ones for each job, of which `text` tells all, and slot."""
+        blob = self._store.put_blob(hashlib.sha256(f"{text} {name}".encode()).hexdigest().encode())
         momentum = self._store.put_blob(b"momentum of " + blob.encode())
         size = self._layout.slot(name, job.hparams, job.num_classes).num_params
         return Trained(component=ComponentId(blob), momentum=BlobId(momentum), num_params=size)
