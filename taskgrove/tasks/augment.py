@@ -8,19 +8,15 @@ colours change after the crop has been resized, so that a batch has one shape.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
-_CROP_ATTEMPTS = 100
+from taskgrove.tasks.jpeg import compressed
 
-U8Array = NDArray[np.uint8]
+_CROP_ATTEMPTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +40,7 @@ class Draws:
 
 
 def jpeg(images_u8: Tensor, delta: float, draws: Draws) -> Tensor:
-    """Compresses each image with a quality from [int(100 (1 - delta)), 100]; one by one, on the CPU.
+    """Compresses each image with a quality from [int(100 (1 - delta)), 100]; on the CPU.
 
     Args:
         images_u8: (B, H, W, C) uint8.
@@ -53,15 +49,8 @@ def jpeg(images_u8: Tensor, delta: float, draws: Draws) -> Tensor:
     """
     lowest = int(100 * (1 - delta))
     qualities = draws.uniform(lowest, 101).long().clamp(max=100).tolist()
-    pairs = zip(images_u8.cpu().numpy(), qualities, strict=True)
-    done = np.stack([_jpeg(image, quality) for image, quality in pairs])
-    return torch.from_numpy(done).view(images_u8.shape).to(images_u8.device)
-
-
-def _jpeg(image: U8Array, quality: int) -> U8Array:
-    buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer))
+    done = compressed(images_u8.cpu().numpy(), qualities)
+    return torch.from_numpy(done).to(images_u8.device)
 
 
 def crop_boxes(height: int, width: int, area_min: float, aspect_min: float, draws: Draws) -> Tensor:
