@@ -45,7 +45,7 @@ def test_pictures_are_no_higher_than_the_standard_allows(seed: int, channels: in
 
 
 @given(st.integers(0, 2**32))
-def test_large_images_and_those_of_many_qualities_are_left_to_pillow(seed: int) -> None:
+def test_large_coloured_images_and_many_qualities_are_left_to_pillow(seed: int) -> None:
     for size, qualities in ((70, [50, 60]), (20, [50, 60])):
         images = images_of(seed, 2, size, size, 3, smooth=False)
         with mock.patch.object(jpeg, "_coloured", side_effect=AssertionError("takes longer")):
