@@ -13,7 +13,7 @@ from taskgrove.tasks.jpeg import U8Array, compressed, one_by_one
 from tests.laws.examples import examples
 
 SIDES = st.integers(1, 50)
-QUALITIES = st.lists(st.integers(1, 100), min_size=1, max_size=2, unique=True)
+QUALITIES = st.lists(st.integers(0, 100), min_size=1, max_size=2, unique=True)
 
 
 def images_of(seed: int, count: int, height: int, width: int, channels: int, smooth: bool) -> U8Array:
