@@ -1,4 +1,4 @@
-"""A model's id in a third of the time that `domain.records.identity_of` takes: each commit checks one."""
+"""A model's id in half of the time that `domain.records.identity_of` takes: each commit checks one."""
 
 from __future__ import annotations
 
