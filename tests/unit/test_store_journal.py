@@ -154,28 +154,31 @@ def test_what_is_unfinished_for_a_day_is_swept(lived: LocalBackend) -> None:
     assert file_of(lived).stat().st_size == size
 
 
-def test_every_bit_of_a_journal_counts(tmp_path: Path) -> None:
-    backend = LocalBackend(tmp_path)
-    store = Store.create(backend)
+@pytest.fixture
+def noted(tmp_path: Path) -> LocalBackend:
+    """A store with three notes, whose journal is small enough to be damaged everywhere."""
+    store = Store.create(LocalBackend(tmp_path))
     for text in "abc":
         store.commit(note(text).operation)
-    sound = file_of(backend).read_bytes()
+    return LocalBackend(tmp_path)
+
+
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_flipped_bit_of_a_journal_is_told(noted: LocalBackend, step: int) -> None:
+    """Of every third bit, which comes to bits of all values in all parts of a frame, or of every bit."""
+    sound = file_of(noted).read_bytes()
     ends = [frame.end + 1 for frame in scan(sound).frames]
-    for bit in range(0, 8 * len(sound), 3):
+    for bit in range(0, 8 * len(sound), step):
         place, shift = divmod(bit, 8)
-        file_of(backend).write_bytes(sound[:place] + bytes([sound[place] ^ 1 << shift]) + sound[place + 1 :])
+        file_of(noted).write_bytes(sound[:place] + bytes([sound[place] ^ 1 << shift]) + sound[place + 1 :])
         number = next(n for n, end in enumerate(ends) if place < end)
         with pytest.raises(StoreCorruptError, match=f"00000000{number}"):
-            list(log.read(LocalBackend(tmp_path), 0, ""))
-        assert not LocalBackend(tmp_path).put_new(record_key(number), b"in its place")
+            list(log.read(LocalBackend(noted.root), 0, ""))
+        assert not LocalBackend(noted.root).put_new(record_key(number), b"in its place")
 
 
-def test_every_cut_of_a_journal_is_told(tmp_path: Path) -> None:
-    backend = LocalBackend(tmp_path)
-    store = Store.create(backend)
-    for text in "abc":
-        store.commit(note(text).operation)
-    sound = file_of(backend).read_bytes()
+def test_every_cut_of_a_journal_is_told(noted: LocalBackend) -> None:
+    sound = file_of(noted).read_bytes()
     ends = [0, *(frame.end + 1 for frame in scan(sound).frames)]
     for length in range(len(sound)):
         found = scan(sound[:length])
