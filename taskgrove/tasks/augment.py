@@ -9,6 +9,7 @@ colours change after the crop has been resized, so that a batch has one shape.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -17,6 +18,10 @@ from torch.nn.functional import grid_sample, interpolate
 from taskgrove.tasks.jpeg import compressed
 
 _CROP_ATTEMPTS = 100
+_DENSE = 400
+"""Products per pixel up to which resizing is faster by products of matrices: one core of two kinds."""
+_TINY = 1e-8
+"""Instead of a chroma of 0, to divide by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +117,29 @@ def crop_and_resize(x: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 
 def resize(x: Tensor, size: int) -> Tensor:
-    """(B, C, H, W) to (B, C, S, S): bilinear, pixel centres aligned, no antialiasing."""
-    if x.shape[-2:] == (size, size):
+    """(B, C, H, W) to (B, C, S, S): bilinear, pixel centres aligned, no antialiasing.
+
+    On a CPU small images are resized by two products with the weights of rows and of columns, which takes a
+    fourth to an eighth of the time of PyTorch's interpolation; float32 values differ by their last bits.
+    """
+    height, width = x.shape[-2:]
+    if (height, width) == (size, size):
         return x
-    return interpolate(x, (size, size), mode="bilinear", align_corners=False, antialias=False)
+    if x.device.type == "cpu" and height * width / size + width <= _DENSE:
+        rows, columns = _weights(height, size), _weights(width, size)
+        return rows @ (x @ columns.T)
+    return _interpolated(x, (size, size))
+
+
+@cache
+def _weights(length: int, size: int) -> Tensor:
+    """(S, length): what each pixel of a side gives to each pixel of the resized one."""
+    with torch.inference_mode(mode=False):
+        return _interpolated(torch.eye(length)[None, None], (size, length))[0, 0]
+
+
+def _interpolated(x: Tensor, shape: tuple[int, int]) -> Tensor:
+    return interpolate(x, shape, mode="bilinear", align_corners=False, antialias=False)
 
 
 def flip(x: Tensor, draws: Draws) -> Tensor:
@@ -135,34 +159,34 @@ def contrast(x: Tensor, delta: float, draws: Draws) -> Tensor:
 
 
 def saturation(x: Tensor, delta: float, draws: Draws) -> Tensor:
-    """Scales the saturation (of HSV) by a factor from [1 - delta, 1 + delta]; grey stays grey."""
-    hue_, saturation_, value = _to_hsv(x)
-    factor = draws.uniform(1 - delta, 1 + delta, 1, 1)
-    return _from_hsv(hue_, (saturation_ * factor).clamp(0, 1), value)
+    """Scales the saturation (of HSV) by a factor from [1 - delta, 1 + delta]; grey stays grey.
+
+    Hue and value stay as they are, so that all channels move along the line from the value to themselves.
+    """
+    value, chroma = _value_and_chroma(x)
+    factor = draws.uniform(1 - delta, 1 + delta, 1, 1, 1)
+    most = value / chroma.clamp(min=_TINY)  # at which the saturation is 1
+    return value - (value - x) * torch.minimum(factor, most)
 
 
 def hue(x: Tensor, delta: float, draws: Draws) -> Tensor:
     """Turns the hue (of HSV, a full turn is 1) by an angle from [-delta, delta]; grey stays grey."""
-    hue_, saturation_, value = _to_hsv(x)
-    return _from_hsv(hue_ + draws.uniform(-delta, delta, 1, 1), saturation_, value)
-
-
-def _to_hsv(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    red, green, blue = x.unbind(1)
-    value = x.amax(1)
-    chroma = value - x.amin(1)
-    safe = chroma.clamp(min=1e-8)
-    sixth = torch.where(
+    value, chroma = _value_and_chroma(x)
+    red, green, blue = torch.split(x, 1, dim=1)
+    safe = chroma.clamp(min=_TINY)
+    sixths = torch.where(
         value == red,
         (green - blue) / safe,
         torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
     )
-    return sixth / 6, chroma / value.clamp(min=1e-8), value
+    sixths = sixths + 6 * draws.uniform(-delta, delta, 1, 1, 1)
+    # Red equals the value up to a sixth of a turn from 0, and from two sixths on it lies below by the chroma.
+    away = sixths - torch.tensor([0.0, 2.0, 4.0], device=x.device).view(3, 1, 1)
+    away = away.sub_(torch.round(away / 6).mul_(6)).abs_()
+    return value - chroma * away.sub_(1).clamp_(0, 1)
 
 
-def _from_hsv(hue_: Tensor, saturation_: Tensor, value: Tensor) -> Tensor:
-    def channel(offset: float) -> Tensor:
-        k = torch.remainder(hue_ * 6 + offset, 6)
-        return value - value * saturation_ * torch.minimum(k, 4 - k).clamp(0, 1)
-
-    return torch.stack([channel(5), channel(3), channel(1)], dim=1)
+def _value_and_chroma(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest channel (B, 1, H, W), and by how much the smallest is below."""
+    value = x.amax(1, keepdim=True)
+    return value, value - x.amin(1, keepdim=True)

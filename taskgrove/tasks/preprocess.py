@@ -14,6 +14,8 @@ RESOLUTION = "data.resolution"
 
 _DELTAS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 _DELTA_NAMES = ("data.brightness", "data.contrast", "data.saturation", "data.hue", "data.quality")
+_OF_COLOURS = ("data.saturation", "data.hue")
+"""Grey has neither."""
 
 
 def _space(area: tuple[Choice, Choice, Choice], quality: tuple[float, ...]) -> Space:
@@ -49,7 +51,9 @@ flip, as recommended for natural images; no change of JPEG quality. The defaults
 those of the authors' notebooks."""
 
 
-def train_batch(images_u8: Tensor, hparams: Hparams, generator: torch.Generator) -> Tensor:
+def train_batch(
+    images_u8: Tensor, hparams: Hparams, generator: torch.Generator, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """Training images with the random changes that the hyperparameters ask for.
 
     Order: JPEG, crop with resize, flip, brightness, contrast, saturation, hue.
@@ -58,9 +62,10 @@ def train_batch(images_u8: Tensor, hparams: Hparams, generator: torch.Generator)
         images_u8: (B, H, W, C) uint8, C 1 or 3, on any device.
         hparams: With `data.resolution` (S); missing ones have the default of µ2Net+.
         generator: Equal states give equal batches.
+        dtype: Of the result, to which float32 is rounded at the end.
 
     Returns:
-        (B, 3, S, S) float32 in [-1, 1], on the device of the images.
+        (B, 3, S, S) in [-1, 1], on the device of the images.
 
     Raises:
         BadValueError: A hyperparameter is missing or not a number.
@@ -69,19 +74,24 @@ def train_batch(images_u8: Tensor, hparams: Hparams, generator: torch.Generator)
     if quality := _number(hparams, "data.quality"):
         images_u8 = augment.jpeg(images_u8, quality, draws)
     x = _geometry(_unit(images_u8), hparams, draws)
-    return _signed(_colours(x, hparams, draws))
+    return _signed(_colours(x, hparams, draws), dtype)
 
 
-def eval_batch(images_u8: Tensor, hparams: Hparams) -> Tensor:
+def eval_batch(images_u8: Tensor, hparams: Hparams, dtype: torch.dtype = torch.float32) -> Tensor:
     """Images as they are, resized; see `train_batch`."""
-    return _signed(augment.resize(_unit(images_u8), _resolution(hparams)))
+    return _signed(augment.resize(_unit(images_u8), _resolution(hparams)), dtype)
 
 
-def is_deterministic(hparams: Hparams) -> bool:
-    """Whether training images are not changed at random, so that they may be prepared once."""
+def is_deterministic(hparams: Hparams, channels: int) -> bool:
+    """Whether training images are not changed at random, so that they may be prepared once.
+
+    Args:
+        hparams: See `train_batch`.
+        channels: Of the images, 1 or 3.
+    """
     area_is_whole = _number(hparams, "data.area_min") >= 1
-    deltas = (_number(hparams, name) for name in ("data.flip", *_DELTA_NAMES))
-    return area_is_whole and not any(deltas)
+    names = ("data.flip", *(name for name in _DELTA_NAMES if channels > 1 or name not in _OF_COLOURS))
+    return area_is_whole and not any(_number(hparams, name) for name in names)
 
 
 def _geometry(x: Tensor, hparams: Hparams, draws: augment.Draws) -> Tensor:
@@ -100,7 +110,7 @@ def _colours(x: Tensor, hparams: Hparams, draws: augment.Draws) -> Tensor:
     if delta := _number(hparams, "data.contrast"):
         x = augment.contrast(x, delta, draws)
     if x.shape[1] == 1:
-        return x  # grey has neither saturation nor hue
+        return x
     if delta := _number(hparams, "data.saturation"):
         x = augment.saturation(x, delta, draws)
     if delta := _number(hparams, "data.hue"):
@@ -110,12 +120,12 @@ def _colours(x: Tensor, hparams: Hparams, draws: augment.Draws) -> Tensor:
 
 def _unit(images_u8: Tensor) -> Tensor:
     """(B, H, W, C) uint8 to (B, C, H, W) float32 in [0, 1]."""
-    return images_u8.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format) / 255
+    return images_u8.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
-def _signed(x: Tensor) -> Tensor:
-    """[0, 1] to [-1, 1], grey to three equal channels."""
-    return (x * 2 - 1).clamp(-1, 1).expand(-1, 3, -1, -1).contiguous()
+def _signed(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """[0, 1] to [-1, 1], grey to three equal channels; `x` is nobody else's."""
+    return x.mul_(2).sub_(1).clamp_(-1, 1).to(dtype).expand(-1, 3, -1, -1).contiguous()
 
 
 def _resolution(hparams: Hparams) -> int:

@@ -33,7 +33,7 @@ def num_correct(
     with torch.inference_mode():
         for start in range(0, len(labels_N), at_once):
             chunk = slice(start, start + at_once)
-            logits = network(eval_batch(images_NHWC[chunk], hparams).to(dtype))
+            logits = network(eval_batch(images_NHWC[chunk], hparams, dtype))
             if not bool(torch.isfinite(logits).all()):
                 return None
             correct += int((logits.argmax(dim=1) == labels_N[chunk]).sum())

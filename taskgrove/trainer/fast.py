@@ -24,7 +24,7 @@ from taskgrove.trainer.evaluate import images_at_once
 from taskgrove.trainer.flat import FlatParameters
 from taskgrove.trainer.learner import AbstractLearner, Resident, State, dtype_of, parts_of
 from taskgrove.trainer.optim import LearningRate
-from taskgrove.trainer.prefix.key import CHUNK
+from taskgrove.trainer.prefix.key import CHUNK, chunk_of
 from taskgrove.trainer.prefix.layers import FrozenLayers, Memory
 from taskgrove.trainer.streamed import DeviceImages
 
@@ -118,17 +118,30 @@ class FastLearner(AbstractLearner):
 
     def _steps(self, batches: Sequence[Tensor]) -> Iterator[Parts]:
         """This process's share of each batch."""
-        if not is_deterministic(self._hparams):
-            return map(self._changed, batches)
+        images = self._data.train_images
+        if not is_deterministic(self._hparams, images.shape[-1]):
+            return self._changed(batches)
         shares = [self._team.share(batch) for batch in batches]
-        recalled = self._lower or self._prepared_bytes(self._data.train_images) <= PREPARED_BYTES
+        recalled = self._lower or self._prepared_bytes(images) <= PREPARED_BYTES
         return self._recalled(shares) if recalled else map(self._unchanged, shares)
 
-    def _changed(self, batch: Tensor) -> Parts:
-        """Images changed at random; the whole batch is, so that the changes do not depend on the team."""
+    def _changed(self, batches: Sequence[Tensor]) -> Iterator[Parts]:
+        """Images changed at random, above frozen layers if any, through which small batches go together."""
+        ahead = bool(self._lower) and not self._micro_batch
+        at_once = max(1, chunk_of(int(self._hparams[RESOLUTION])) // len(batches[0])) if ahead else 1
+        for start in range(0, len(batches), at_once):
+            window = batches[start : start + at_once]
+            shares = [self._team.share(batch) for batch in window]
+            x = torch.cat([self._randomly(batch) for batch in window])
+            x = self._below(x) if ahead else x
+            for share, rows in zip(shares, torch.split(x, [len(share) for share in shares]), strict=True):
+                parts = self._parts(share, rows)
+                yield parts if ahead else ((index, self._below(part)) for index, part in parts)
+
+    def _randomly(self, batch: Tensor) -> Tensor:
+        """This process's share of a batch, all of which is changed: changes do not depend on the team."""
         images = self._data.train_images[batch.to(self._data.train_images.device)]
-        prepared = self._team.share(train_batch(images, self._hparams, self._augment)).to(self._dtype)
-        return ((index, self._below(x)) for index, x in self._parts(self._team.share(batch), prepared))
+        return self._team.share(train_batch(images, self._hparams, self._augment, self._dtype))
 
     def _unchanged(self, index: Tensor) -> Parts:
         """Images as they are, prepared part by part."""
@@ -161,7 +174,7 @@ class FastLearner(AbstractLearner):
         return len(images) * 3 * int(self._hparams[RESOLUTION]) ** 2 * self._dtype.itemsize
 
     def _prepared(self, images: Tensor) -> Tensor:
-        return eval_batch(images, self._hparams).to(self._dtype)
+        return eval_batch(images, self._hparams, self._dtype)
 
     def _below(self, x: Tensor) -> Tensor:
         with torch.no_grad():

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import get_total_norm
 from torch.optim.sgd import sgd
 
 from taskgrove.domain.errors import BadValueError
 from taskgrove.domain.hparams import Choice, Hparams, Space
 
 CLIP_NORM = 1.0
+_TINY = 1e-6
+"""Added to the norm, as PyTorch's clipping does."""
 
 _LR = Choice(
     name="opt.lr",
@@ -160,15 +162,17 @@ class Optimizer:
         """Clip the gradients that backward left, update the parameters, forget the gradients."""
         # The function and not torch.optim.SGD, which imports PyTorch's compiler: two seconds per process.
         reached = [(p, b) for p, b in zip(self._parameters, self._buffers, strict=True) if p.grad is not None]
-        clip_grad_norm_(self._parameters, CLIP_NORM)
+        gradients = [parameter.grad for parameter, _ in reached if parameter.grad is not None]
+        too_long = ((get_total_norm(gradients) + _TINY) / CLIP_NORM).clamp(min=1.0)
         for parameter, factor in self._factors:
             if parameter.grad is not None:
                 parameter.grad.mul_(factor)
         with torch.no_grad():
             sgd(
                 [parameter for parameter, _ in reached],
-                [parameter.grad for parameter, _ in reached if parameter.grad is not None],
+                gradients,
                 [buffer for _, buffer in reached],
+                grad_scale=too_long,  # divided by it on the way, so that clipping reads and writes nothing
                 fused=True,
                 weight_decay=0.0,
                 momentum=self._momentum,

@@ -85,6 +85,11 @@ class StreamedImages:
     def __len__(self) -> int:
         return len(self._source)
 
+    @property
+    def shape(self) -> torch.Size:
+        """Of all of them."""
+        return torch.Size(self._source.shape)
+
     def __getitem__(self, where: Tensor | slice) -> Tensor:
         where = where if isinstance(where, slice) else where.cpu()
         ready = None if self._ahead is None or isinstance(where, slice) else self._ahead.take(where)

@@ -20,6 +20,9 @@ from taskgrove.experiment.spec import RootSpec
 from taskgrove.store.backends.memory import MemoryBackend
 from taskgrove.store.store import Store
 from taskgrove.store.tensors import unpack
+from taskgrove.tasks.base import Split, TaskData
+from taskgrove.trainer import fast
+from taskgrove.trainer.fast import FastLearner
 from taskgrove.trainer.prefix.key import CHUNK, Prefix
 from taskgrove.trainer.prefix.prefixes import Prefixes
 from taskgrove.trainer.run import Trainer
@@ -90,7 +93,8 @@ SETTINGS: st.SearchStrategy[dict[str, HparamValue]] = st.sampled_from(
         {},
         {"opt.nesterov": True, "opt.momentum": 0.98},
         {"data.area_min": 0.5, "data.flip": True, "data.brightness": 0.2},
-        {"data.resolution": 12},
+        {"data.resolution": 12, "data.hue": 0.1},
+        {"data.resolution": 12, "data.flip": True},
     ]
 )
 
@@ -117,6 +121,49 @@ def test_the_fast_way_trains_as_the_plain_way(
         for name, tensor in found.items():
             atol = max(ATOL[precision], 4e-3 if "momentum" in name else 0.0)  # momentum is kept in bfloat16
             torch.testing.assert_close(tensor, expected[name], atol=atol, rtol=0.05, msg=name)
+
+
+@pytest.mark.parametrize("changes", [{"data.flip": True}, {"data.area_min": 0.5, "data.contrast": 0.2}])
+@pytest.mark.parametrize("at_once", [16, 40, 64])
+def test_how_many_changed_images_pass_frozen_layers_together_does_not_matter(
+    at_once: int, changes: dict[str, HparamValue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches are of 16, six per cycle: one, two or four of them go together."""
+    store, root = planted()
+    job = job_of(root, frozenset({"norm"}), changes, "fp32", "fast")
+    usual, sizes = trained(store, job), []
+    below = FastLearner._below
+
+    def watched(learner: FastLearner, x: Tensor) -> Tensor:
+        sizes.append(len(x))
+        return below(learner, x)
+
+    monkeypatch.setattr(FastLearner, "_below", watched)
+    monkeypatch.setattr(fast, "chunk_of", lambda _: at_once)
+    result = trained(store, job)
+    assert set(sizes) == {16: {16}, 40: {32}, 64: {64, 32}}[at_once]
+    assert result.losses == pytest.approx(usual.losses, abs=ATOL["fp32"])
+    assert result.accuracies == usual.accuracies
+
+
+@pytest.mark.parametrize(("channels", "remembers"), [(1, True), (3, False)])
+def test_grey_images_whose_colours_would_change_are_remembered(channels: int, remembers: bool) -> None:
+    store, root = planted()
+    job = job_of(root, frozenset({"norm"}), {"data.hue": 0.2, "data.saturation": 0.2}, "fp32", "fast")
+    grey = make_data()
+    train, rest = (
+        Split(images=s.images.repeat(channels, -1), labels=s.labels) for s in (grey.train, grey.val)
+    )
+    data = TaskData(train=train, val=rest, test=rest, class_names=grey.class_names)
+    trainer = Trainer(store, lambda _: data, torch.device("cpu"))
+    result = trainer.train(job)
+    assert (trainer.meters()["activations"] > CONFIG.cycles * len(data.val)) == remembers
+    plain = Trainer(store, lambda _: data, torch.device("cpu")).train(
+        replace(job, config=replace(job.config, engine="plain"))
+    )
+    assert isinstance(result, TrainResult)
+    assert isinstance(plain, TrainResult)
+    assert result.losses == pytest.approx(plain.losses, abs=ATOL["fp32"])
 
 
 @examples(5)

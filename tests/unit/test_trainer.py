@@ -52,9 +52,10 @@ def test_a_cycle_is_one_epoch_or_the_cap_in_whole_steps() -> None:
     assert Schedule.of(5, CONFIG) == Schedule(batch=5, steps_per_cycle=1, cycles=3)
 
 
+@pytest.mark.parametrize("size", [3.0, 0.05])
 @pytest.mark.parametrize("factor", [1.0, 0.1])
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_the_optimiser_equals_sgd_written_out(nesterov: bool, factor: float) -> None:
+def test_the_optimiser_equals_sgd_written_out(nesterov: bool, factor: float, size: float) -> None:
     """A factor of the learning rate multiplies every update; the momentum that is kept includes it."""
     torch.manual_seed(0)
     parameter = nn.Parameter(torch.randn(7, 3))
@@ -64,7 +65,7 @@ def test_the_optimiser_equals_sgd_written_out(nesterov: bool, factor: float) -> 
     optimizer = Optimizer([parameter], [buffer * factor], hparams, rate, [factor])
     weight, velocity = parameter.detach().clone(), buffer.clone()
     for step in range(8):
-        gradient = torch.randn(7, 3) * 3
+        gradient = torch.randn(7, 3) * size  # longer or shorter than what is clipped
         parameter.grad = gradient.clone()
         optimizer.step()
         clipped = gradient * min(1.0, CLIP_NORM / (float(gradient.norm()) + 1e-6))

@@ -16,8 +16,14 @@ from taskgrove.tasks.stamps import key_of
 CHUNK, _CHUNK_PIXELS = 256, 256 * 192**2
 """Images computed at once, and their prepared pixels, at most."""
 
+
 Compute = Callable[[Tensor], Tensor]
 """From the indices of a chunk of images (n,) on the CPU to their activations (n, ...)."""
+
+
+def chunk_of(resolution: int) -> int:
+    """Images of a resolution that frozen layers compute at once; fewer than `CHUNK` when they are large."""
+    return max(1, min(CHUNK, _CHUNK_PIXELS // resolution**2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +50,8 @@ class Prefix:
 
     @property
     def chunk(self) -> int:
-        """Images that are always computed at once; fewer than `CHUNK` when they are large."""
-        return max(1, min(CHUNK, _CHUNK_PIXELS // self.resolution**2))
+        """Images that are always computed at once."""
+        return chunk_of(self.resolution)
 
     def lower(self, depth: int) -> Prefix:
         """Its lowest layers alone."""

@@ -117,4 +117,4 @@ class FrozenLayers:
 
     def _prepared(self, index: Tensor) -> Tensor:
         images = self._images[index.to(self._images.device)]
-        return eval_batch(images, self._hparams).to(self._dtype)
+        return eval_batch(images, self._hparams, self._dtype)
