@@ -6,7 +6,7 @@
 carries out a variant of a recipe, with a part of its budget: with the fast engine by a worker per core and by
 one; with the plain engine, in the same precision by one worker, and in float32 in one process with a thread
 per core, as PyTorch comes. It lists the children whose fate differs. In timm's way every child trains all
-layers and reads its images one by one, by a thread per core, in both precisions.
+layers at its own resolution and reads its images one by one, by a thread per core, in both precisions.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,14 +32,18 @@ from benchmarks.measure import DTYPES, interleaved, machine, parser, settle
 from benchmarks.page import Page, Row, save
 from benchmarks.peer import Peer
 from benchmarks.step import peer_settings
-from benchmarks.system import make_system, noise, trained
+from benchmarks.system import make_system, noise, trained, usual_hparams
+from taskgrove.coordinator.base import Work
+from taskgrove.coordinator.executors import EXECUTORS
 from taskgrove.domain.ids import TaskName
-from taskgrove.domain.jobs import TrainConfig
+from taskgrove.domain.jobs import Outcome, TrainConfig, TrainJob
+from taskgrove.experiment.api import open_or_create
 from taskgrove.experiment.build import build_device, build_train
 from taskgrove.experiment.decode import VARIANTS
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.spec import ExperimentSpec, TrainSpec
 from taskgrove.experiment.tables import read_table
+from taskgrove.tasks.preprocess import RESOLUTION
 
 PEER_MODULE = "benchmarks.peers.vit_finetune"
 TIMMS_WAY = "timm's way"
@@ -100,54 +105,72 @@ class Searches:
         self._folder = folder
         self._runs = 0
         self.newest: Grove | None = None
+        self.children: Counter[tuple[TaskName, int]] = Counter()
+        """By task and resolution, in the newest run; only where they are trained in this process."""
 
     def seconds(self) -> float:
         """Carry it out; what it took, reading data and testing included."""
         self._runs += 1
+        self.children.clear()
         start = perf_counter()
-        self.newest = taskgrove.run(self._spec, self._folder / f"run{self._runs}")
+        self.newest = open_or_create(self._folder / f"run{self._runs}", self._spec.root)
+        if EXECUTORS[self._spec.executor].parallel:
+            self.newest.run(self._spec)
+        else:
+            self.newest.run(self._spec, wrap=self._counting)
         return perf_counter() - start
+
+    def _counting(self, work: Work) -> Work:
+        def train(job: TrainJob) -> Outcome:
+            self.children[job.task, int(job.hparams[RESOLUTION])] += 1
+            return work.train(job)
+
+        return replace(work, train=train)
 
 
 class TimmsWay:
-    """One full fine-tune per child of a search.
+    """One full fine-tune per child of a search, at the child's resolution.
 
     Args:
         peer: Trains them.
         precision: In which.
         searches: Whose newest run is repeated.
         train: How its children were trained.
-        per_task: Children that are trained for each task; the others are taken to cost as much.
+        at_each: Children that are trained of those of one task and resolution; the others are taken to cost
+            as much.
         folder: Where the peer finds the images.
     """
 
     def __init__(
-        self, peer: Peer, precision: str, searches: Searches, train: TrainSpec, per_task: int, folder: Path
+        self, peer: Peer, precision: str, searches: Searches, train: TrainSpec, at_each: int, folder: Path
     ) -> None:
         self._peer = peer
         self._precision = precision
         self._searches = searches
         self._train = train
-        self._per_task = per_task
+        self._at_each = at_each
         self._folder = folder
 
     def seconds(self) -> float:
-        """Train them; what all children of the search take."""
-        spent = 0.0
-        grove = grown(self._searches)
-        tasks = list(grove.view().tasks)
-        for path, sizes in (export(grove, task, self._folder) for task in tasks):
-            samples = min(sizes["samples"], self._train.samples_cap)
-            for _ in range(self._per_task):
-                spent += self._peer.seconds(
+        """Train some; what all children of the search take."""
+        grove, spent = grown(self._searches), 0.0
+        files = {task: export(grove, task, self._folder) for task, _ in self._searches.children}
+        for (task, resolution), children in sorted(self._searches.children.items()):
+            path, sizes = files[task]
+            tried = [
+                self._peer.seconds(
                     data=str(path),
                     classes=sizes["classes"],
                     cycles=self._train.cycles,
-                    samples=samples,
+                    samples=min(sizes["samples"], self._train.samples_cap),
                     val=self._train.val_cap,
                     precision=self._precision,
+                    resolution=resolution,
                 )
-        return spent * len(fates(grove)) / (self._per_task * len(tasks))
+                for _ in range(self._at_each)
+            ]
+            spent += fmean(tried) * children
+        return spent
 
 
 def export(grove: Grove, name: TaskName, folder: Path) -> tuple[Path, dict[str, int]]:
@@ -172,10 +195,11 @@ def carry_out(
     wanted = peer_settings(member_settings(spec, arguments), "fp32", device)
     with Peer(arguments.peer_python, PEER_MODULE, wanted, {}) as peer:
         for precision in DTYPES:
-            tunes = TimmsWay(peer, precision, searches[FAST], spec.train, arguments.timm_children, folder)
+            tunes = TimmsWay(peer, precision, searches[ALONE], spec.train, arguments.timm_children, folder)
             ways[f"{TIMMS_WAY}: {peer.about}, {precision}"] = tunes.seconds
         times = interleaved(ways, arguments.repetitions, warm_up=0)
-    return page(spec, arguments, times, {way: grown(search) for way, search in searches.items()})
+    groves = {way: grown(search) for way, search in searches.items()}
+    return page(spec, arguments, times, groves, searches[ALONE].children)
 
 
 def warm_up(spec: ExperimentSpec, config: TrainConfig, device: torch.device) -> None:
@@ -191,7 +215,7 @@ def member_settings(spec: ExperimentSpec, arguments: argparse.Namespace) -> argp
         classes=0,
         batch=spec.train.batch_size,
         threads=arguments.threads,
-        resolution=arguments.resolution,
+        resolution=usual_hparams(spec.root.member)[RESOLUTION],
     )
 
 
@@ -233,8 +257,12 @@ def page(
     arguments: argparse.Namespace,
     times: dict[str, tuple[float, ...]],
     groves: dict[str, Grove],
+    trained: Counter[tuple[TaskName, int]],
 ) -> Page:
     """Wall times, and whether the searches agree."""
+    sizes: Counter[int] = Counter()
+    for (_, resolution), number in trained.items():
+        sizes[resolution] += number
     children = {way: fates(grove) for way, grove in groves.items()}
     quickest = median(times[FAST])
     walls: list[Row] = [
@@ -260,6 +288,7 @@ def page(
         tables={
             "Wall time": walls,
             "Phases of the newest runs, seconds": phases(groves),
+            "Children by resolution": [{"pixels": size, "children": sizes[size]} for size in sorted(sizes)],
             "The same search as the first way's": [
                 {"way": way, **outline(children[FAST], found)} for way, found in others.items()
             ],
@@ -275,9 +304,10 @@ def page(
             "engines do the same sums in another order, so qualities differ by a few validation images, in "
             "float32 by some more; from the first accepted child that only one of two searches accepts, they "
             "choose among other parents, in that task and in those that use its layers.",
-            f"{TIMMS_WAY} trains all layers of as many children for as many images at {arguments.resolution} "
-            f"px, {arguments.timm_children} per task measured and the others taken to cost as much; plain in "
-            f"float32 and {TIMMS_WAY} use {arguments.threads} threads.",
+            f"{TIMMS_WAY} trains all layers of each child for as many images at its resolution, without the "
+            f"random changes that it asks for; {arguments.timm_children} of each task and resolution "
+            f"measured and the others taken to cost as much. Plain in float32 and {TIMMS_WAY} use "
+            f"{arguments.threads} threads.",
         ],
     )
 
@@ -290,8 +320,7 @@ def main(given: list[str] | None = None) -> None:
     reader.add_argument("--variant", default="µ2Net+, glyphs root")
     reader.add_argument("--scale", type=float, default=0.25, help="part of the recipe's budget")
     reader.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="of the first way")
-    reader.add_argument("--resolution", type=int, default=32, help="of timm's way")
-    reader.add_argument("--timm-children", type=int, default=1, help="per task that are measured")
+    reader.add_argument("--timm-children", type=int, default=1, help="measured per task and resolution")
     reader.add_argument("--peer-python", default=sys.executable, help="of an environment with timm")
     arguments = reader.parse_args(given)
     device = settle(arguments)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
 
+import taskgrove
 from benchmarks import bytes as bytes_
 from benchmarks import gpu, log, memory, opening, overhead, prefix, search, serving_prefix, step, workers
 from benchmarks.breakdown import REST, breakdown, flops_of, group_of
@@ -23,6 +26,9 @@ from benchmarks.peer import Peer, PeerError
 from benchmarks.tiny_mlp import MEMBER, installed
 from taskgrove.backbones.families import family_of
 from taskgrove.domain.errors import UnknownNameError
+from taskgrove.domain.ids import TaskName
+from taskgrove.experiment.grove import Grove
+from taskgrove.experiment.spec import TrainSpec
 from tests.forked import CONTEXT
 from tests.unit.small_experiments import SMALL, written
 
@@ -85,7 +91,7 @@ def test_answers_of_several_tasks_are_compared_with_each_by_itself(out: Path) ->
 
 def test_a_search_is_compared_with_itself_and_timms_way(tmp_path: Path, out: Path) -> None:
     recipe = written(tmp_path, SMALL)
-    small = ["--device", "auto", "--resolution", "8", "--workers", "1"]
+    small = ["--device", "auto", "--workers", "1"]
     search.main([*TINY, *small, "--recipe", str(recipe), "--out", str(out)])
     found = tables(out)
     ways = [row["way"] for row in found["Wall time"]]
@@ -93,6 +99,25 @@ def test_a_search_is_compared_with_itself_and_timms_way(tmp_path: Path, out: Pat
     assert [way.rpartition(", ")[2] for way in ways[4:]] == ["fp32", "bf16"]
     alone, plain, _ = found["The same search as the first way's"]
     assert plain["children"] == alone["children"] == alone["same quality"] == 2
+    assert sum(row["children"] for row in found["Children by resolution"]) == 2
+
+
+def test_timms_way_costs_what_children_of_each_resolution_cost(tmp_path: Path) -> None:
+    class Priced(search.Searches):
+        """Of two tasks, at two resolutions."""
+
+        def __init__(self, grove: Grove) -> None:
+            self.newest = grove
+            self.children = Counter({(TaskName("a"), 8): 3, (TaskName("a"), 16): 1, (TaskName("b"), 8): 2})
+
+    peer = mock.Mock(seconds=mock.Mock(side_effect=lambda **asked: asked["resolution"] * asked["cycles"]))
+    grove = taskgrove.create(tmp_path / "grove", root="vit-tiny-test")
+    for task in "ab":
+        grove.add_task(task, "sklearn:digits")
+    train = TrainSpec(cycles=2, samples_cap=64, batch_size=8)
+    way = search.TimmsWay(peer, "fp32", Priced(grove), train, 2, tmp_path)
+    assert way.seconds() == 2 * (3 * 8 + 16 + 2 * 8)
+    assert peer.seconds.call_count == 6
 
 
 def test_overhead_is_compared_with_bare_loops(out: Path) -> None:
