@@ -26,7 +26,7 @@ from taskgrove.trainer.learner import AbstractLearner, Resident, State, dtype_of
 from taskgrove.trainer.optim import LearningRate
 from taskgrove.trainer.prefix.key import CHUNK, chunk_of
 from taskgrove.trainer.prefix.layers import FrozenLayers, Memory
-from taskgrove.trainer.streamed import DeviceImages
+from taskgrove.trainer.streamed import DeviceImages, rows_of
 
 WINDOW, WINDOW_BYTES = 4096, 256 << 20
 """Images whose activations are fetched at once, in whole batches, and their bytes, at most."""
@@ -140,12 +140,12 @@ class FastLearner(AbstractLearner):
 
     def _randomly(self, batch: Tensor) -> Tensor:
         """This process's share of a batch, all of which is changed: changes do not depend on the team."""
-        images = self._data.train_images[batch.to(self._data.train_images.device)]
+        images = rows_of(self._data.train_images, batch)
         return self._team.share(train_batch(images, self._hparams, self._augment, self._dtype))
 
     def _unchanged(self, index: Tensor) -> Parts:
         """Images as they are, prepared part by part."""
-        images = self._data.train_images[index.to(self._data.train_images.device)]
+        images = rows_of(self._data.train_images, index)
         return ((index, self._prepared(part)) for index, part in self._parts(index, images))
 
     def _recalled(self, batches: Sequence[Tensor]) -> Iterator[Parts]:

@@ -124,3 +124,16 @@ class StreamedImages:
 
 DeviceImages = Tensor | StreamedImages
 """(N, H, W, C) uint8 on the device, or read when asked for."""
+
+
+def rows_of(images: DeviceImages, index: Tensor) -> Tensor:
+    """Some images, on the device.
+
+    Args:
+        images: All of them.
+        index: (n,) int64, on any device.
+    """
+    if isinstance(images, StreamedImages):
+        return images[index]
+    # Copies whole images, where indexing copies value by value: a tenth of the time and less on a CPU.
+    return images.index_select(0, index.to(images.device))

@@ -17,7 +17,7 @@ from taskgrove.tasks.preprocess import RESOLUTION, eval_batch
 from taskgrove.trainer.chain import Chain, through
 from taskgrove.trainer.prefix.key import Prefix, arithmetic_of, in_chunks
 from taskgrove.trainer.prefix.prefixes import Prefixes
-from taskgrove.trainer.streamed import DeviceImages
+from taskgrove.trainer.streamed import DeviceImages, rows_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ class FrozenLayers:
         x = self.rows(index, below) if below else None
 
         def compute(at: Tensor) -> Tensor:
-            lower = self._prepared(index[at]) if x is None else x[at.to(x.device)]
+            lower = self._prepared(index[at]) if x is None else x.index_select(0, at.to(x.device))
             return through(self._chain[below:], lower)
 
         with torch.no_grad():
@@ -116,5 +116,4 @@ class FrozenLayers:
         return next((d for d in depths if self._prefixes.has(self.prefix.lower(d), len(self._images))), 0)
 
     def _prepared(self, index: Tensor) -> Tensor:
-        images = self._images[index.to(self._images.device)]
-        return eval_batch(images, self._hparams, self._dtype)
+        return eval_batch(rows_of(self._images, index), self._hparams, self._dtype)

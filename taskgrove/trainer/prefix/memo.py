@@ -59,10 +59,11 @@ class Memo:
         if new is not None:
             self._keep(missing, new.values)
         if self._values is not None:
-            values = self._values[index.to(self._values.device)]
+            values = self._values.index_select(0, index.to(self._values.device))
         else:  # none can be kept, so these were all
             assert new is not None
-            values = new.values[torch.searchsorted(missing, index).to(new.values.device)]
+            places = torch.searchsorted(missing, index).to(new.values.device)
+            values = new.values.index_select(0, places)
         return Asked(values) if new is None else new._replace(values=values)
 
     def _fetched(self, missing: Tensor, compute: Compute) -> Asked:
