@@ -122,12 +122,15 @@ def resize(x: Tensor, size: int) -> Tensor:
     On a CPU small images are resized by two products with the weights of rows and of columns, which takes a
     fourth to an eighth of the time of PyTorch's interpolation; float32 values differ by their last bits.
     """
-    height, width = x.shape[-2:]
+    *images, height, width = x.shape
     if (height, width) == (size, size):
         return x
     if x.device.type == "cpu" and height * width / size + width <= _DENSE:
-        rows, columns = _weights(height, size), _weights(width, size)
-        return rows @ (x @ columns.T)
+        rows, columns = _weights(height, size), _weights(width, size).T
+        # A product per plane: in one of all rows, the last bits of some depend on where they stand.
+        planes = x.reshape(-1, height, width)
+        planes = planes @ columns.expand(len(planes), -1, -1)
+        return (rows.expand(len(planes), -1, -1) @ planes).view(*images, size, size)
     return _interpolated(x, (size, size))
 
 

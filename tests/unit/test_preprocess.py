@@ -150,6 +150,16 @@ def test_products_of_weights_resize_as_pytorch_does(height: int, width: int, siz
     torch.testing.assert_close(resized, plain, atol=1e-6, rtol=0)  # values of 1 have a precision of 1e-7
 
 
+@pytest.mark.parametrize(("channels", "side", "size"), [(1, 28, 32), (3, 32, 16), (1, 28, 16), (3, 12, 20)])
+def test_resizing_an_image_gives_the_same_bits_in_any_company(channels: int, side: int, size: int) -> None:
+    x = torch.rand(64, channels, side, side, generator=seeded())
+    together, order = augment.resize(x, size), torch.randperm(64, generator=seeded(1))
+    assert torch.equal(augment.resize(x[order], size), together[order])
+    assert torch.equal(augment.resize(x[:9], size), together[:9])
+    for image, expected in zip(x[:9], together[:9], strict=True):
+        assert torch.equal(augment.resize(image[None], size)[0], expected)
+
+
 def test_large_images_are_left_to_pytorch() -> None:
     x = torch.rand(1, 1, 200, 200, generator=seeded())
     plain = interpolate(x, (16, 16), mode="bilinear", align_corners=False)
