@@ -44,6 +44,7 @@ def outline(left: Iterable[Fate], right: Iterable[Fate]) -> Row:
     pairs = paired(left, right)
     alike = [(a, b) for a, b in pairs if a.mutations == b.mutations]
     parted = next((i for i, (a, b) in enumerate(pairs, 1) if a.accepted != b.accepted), None)
+    before = pairs[: (parted or 1 + len(pairs)) - 1]
     return {
         "children": len(pairs),
         "same mutations": len(alike),
@@ -51,7 +52,7 @@ def outline(left: Iterable[Fate], right: Iterable[Fate]) -> Row:
         "same quality": sum(a.quality == b.quality for a, b in pairs),
         "first differing decision": "none" if parted is None else f"child {parted}",
         "largest difference before, points": 100
-        * max((abs(a.quality - b.quality) for a, b in pairs[: (parted or 1 + len(pairs)) - 1]), default=0.0),
+        * max((abs(a.quality - b.quality) for a, b in before if a.mutations == b.mutations), default=0.0),
     }
 
 

@@ -242,15 +242,16 @@ def test_a_peer_that_cannot_start_says_why() -> None:
 
 
 def test_fates_are_compared_up_to_where_searches_part() -> None:
-    def fate(child: int, quality: float, accepted: bool) -> Fate:
-        return Fate(place=("t", 0, 0, child), quality=quality, accepted=accepted, mutations={})
+    def fate(child: int, quality: float, accepted: bool, rate: float = 1.0) -> Fate:
+        return Fate(place=("t", 0, 0, child), quality=quality, accepted=accepted, mutations={"opt.lr": rate})
 
-    left = [fate(0, 0.50, True), fate(1, 0.60, True), fate(2, 0.9, True)]
-    right = [fate(0, 0.52, True), fate(1, 0.49, False), fate(2, 0.1, True)]
+    other = fate(1, 0.9, True, rate=2.0)  # in its place is another child, so its quality says nothing
+    left = [fate(0, 0.50, True), fate(1, 0.1, True), fate(2, 0.60, True), fate(3, 0.9, True)]
+    right = [fate(0, 0.52, True), other, fate(2, 0.49, False), fate(3, 0.1, True)]
     found = outline(left, right)
-    assert found["first differing decision"] == "child 2"
+    assert found["first differing decision"] == "child 3"
     assert found["largest difference before, points"] == pytest.approx(2)
-    assert [row["child"] for row in fates_that_differ(left, right)] == ["t iteration 0 generation 0 child 1"]
+    assert [row["child"] for row in fates_that_differ(left, right)] == ["t iteration 0 generation 0 child 2"]
 
 
 def test_a_page_is_readable() -> None:
