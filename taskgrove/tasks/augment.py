@@ -9,7 +9,7 @@ colours change after the crop has been resized, so that a batch has one shape.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -134,7 +134,7 @@ def resize(x: Tensor, size: int) -> Tensor:
     return _interpolated(x, (size, size))
 
 
-@cache
+@lru_cache(maxsize=256)
 def _weights(length: int, size: int) -> Tensor:
     """(S, length): what each pixel of a side gives to each pixel of the resized one."""
     with torch.inference_mode(mode=False):
@@ -184,7 +184,7 @@ def hue(x: Tensor, delta: float, draws: Draws) -> Tensor:
     )
     sixths = sixths + 6 * draws.uniform(-delta, delta, 1, 1, 1)
     # Red equals the value up to a sixth of a turn from 0, and from two sixths on it lies below by the chroma.
-    away = sixths - torch.tensor([0.0, 2.0, 4.0], device=x.device).view(3, 1, 1)
+    away = sixths - torch.arange(0, 6, 2, device=x.device).view(3, 1, 1)
     away = away.sub_(torch.round(away / 6).mul_(6)).abs_()
     return value - chroma * away.sub_(1).clamp_(0, 1)
 

@@ -16,7 +16,6 @@ from taskgrove.tasks.stamps import key_of
 CHUNK, _CHUNK_PIXELS = 256, 256 * 192**2
 """Images computed at once, and their prepared pixels, at most."""
 
-
 Compute = Callable[[Tensor], Tensor]
 """From the indices of a chunk of images (n,) on the CPU to their activations (n, ...)."""
 
