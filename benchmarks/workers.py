@@ -3,7 +3,9 @@
     TASKGROVE_DATA=/path/to/npz/files python -m benchmarks.workers --out workers_2cores
 
 Every worker has a trainer of its own with the same root and data and trains children with other seeds, with
-`--threads` threads each; the numbers of workers take turns.
+`--threads` threads each; the numbers of workers take turns. In other turns the same processes multiply
+matrices that fit into a core's own cache, and share nothing: what they lose by each other's company then is
+the machine's doing.
 """
 
 from __future__ import annotations
@@ -21,10 +23,15 @@ from typing import NamedTuple
 
 import torch
 
-from benchmarks.measure import interleaved, machine, parser, settle
+from benchmarks.measure import DTYPES, interleaved, machine, parser, settle
 from benchmarks.page import Page, Row, save
 from benchmarks.system import load_data, make_system, trained
 from taskgrove.domain.jobs import TrainConfig
+
+LIMIT = "× one, products alone"
+"""What the machine gives to processes that share nothing."""
+EDGE = 384
+"""Of the matrices: three of them have 1.7 MiB in float32."""
 
 
 class Work(NamedTuple):
@@ -43,18 +50,29 @@ class Order(NamedTuple):
     firsts: tuple[str, ...]
 
 
+class Products(NamedTuple):
+    """An order that needs a core with its own cache, and nothing else."""
+
+    num_products: int
+
+
 def serve(orders: Connection, work: Work) -> None:
     """A worker's life: an order in, a word when its children are trained; None ends it."""
     torch.set_num_threads(work.config.threads)
     device = torch.device(work.device)
     system = make_system(work.member, load_data(work.data)[0])
     trainer = system.trainer(device)
+    matrix = torch.ones(EDGE, EDGE, device=device, dtype=DTYPES[work.config.precision])
     orders.send("ready")
     seed = os.getpid() << 20
     while order := orders.recv():
-        for i in range(order.num_children):
-            seed += 1
-            trained(trainer, system.job(order.firsts[i % len(order.firsts)], work.config, seed))
+        if isinstance(order, Products):
+            for _ in range(order.num_products):
+                torch.mm(matrix, matrix)
+        else:
+            for i in range(order.num_children):
+                seed += 1
+                trained(trainer, system.job(order.firsts[i % len(order.firsts)], work.config, seed))
         orders.send("done")
 
 
@@ -80,7 +98,7 @@ class Crew:
         for worker in self._workers:
             worker.recv()
 
-    def seconds(self, num_workers: int, order: Order) -> float:
+    def seconds(self, num_workers: int, order: Order | Products) -> float:
         """What some of the workers take, each for the same order at the same time."""
         start = perf_counter()
         for worker in self._workers[:num_workers]:
@@ -102,21 +120,35 @@ class Crew:
             worker.close()
 
 
-def children_per_second(crew: Crew, counts: Sequence[int], order: Order, repetitions: int) -> list[Row]:
-    """A row per number of workers, with the ratio to one worker."""
-    runs = {count: partial(crew.seconds, count, order) for count in counts}
+def children_per_second(
+    crew: Crew, counts: Sequence[int], order: Order, repetitions: int, products: Products | None = None
+) -> list[Row]:
+    """A row per number of workers, with the ratio to one worker.
+
+    Args:
+        crew: At least as many as the largest number.
+        counts: Numbers of workers, 1 among them.
+        order: For each worker.
+        repetitions: Turns of each number that count.
+        products: For each worker in other turns, if it is to be known what the machine gives.
+    """
+    orders: list[Order | Products] = [order, products] if products else [order]
+    runs = {(number, work): partial(crew.seconds, number, work) for number in counts for work in orders}
     times = interleaved(runs, repetitions)
-    trained_by = {count: count * order.num_children for count in counts}
-    rates = {count: trained_by[count] / median(seconds) for count, seconds in times.items()}
     return [
         {
-            "workers": float(count),
-            "children/s": rate,
-            "× one worker": rate / rates[1],
-            "low": trained_by[count] / max(times[count]),
-            "high": trained_by[count] / min(times[count]),
+            "workers": float(number),
+            "children/s": number * order.num_children / median(times[number, order]),
+            "× one worker": number * median(times[1, order]) / median(times[number, order]),
+            "low": number * order.num_children / max(times[number, order]),
+            "high": number * order.num_children / min(times[number, order]),
+            **(
+                {LIMIT: number * median(times[1, products]) / median(times[number, products])}
+                if products
+                else {}
+            ),
         }
-        for count, rate in rates.items()
+        for number in counts
     ]
 
 
@@ -141,7 +173,9 @@ def measure(arguments: argparse.Namespace) -> Page:
     work = Work(member=arguments.member, data=arguments.data, device=str(device), config=config)
     order = Order(num_children=arguments.children, firsts=tuple(arguments.first.split(",")))
     with Crew(arguments.workers, work) as crew:
-        rows = children_per_second(crew, up_to(arguments.workers), order, arguments.repetitions)
+        rows = children_per_second(
+            crew, up_to(arguments.workers), order, arguments.repetitions, Products(arguments.products)
+        )
     return Page(
         title=f"Children of {arguments.member} per second against the number of workers",
         conditions={
@@ -152,7 +186,11 @@ def measure(arguments: argparse.Namespace) -> Page:
             f"{arguments.precision}",
         },
         tables={"Throughput": rows},
-        notes=[f"Median of {arguments.repetitions} turns, with the range. Each worker has its own memory."],
+        notes=[
+            f"Median of {arguments.repetitions} turns, with the range. Each worker has its own memory. "
+            f"`{LIMIT}`: the same processes in other turns, with products of matrices that fit into a core's "
+            "own cache.",
+        ],
     )
 
 
@@ -166,6 +204,9 @@ def main(given: list[str] | None = None) -> None:
     reader.add_argument("--precision", default="bf16")
     reader.add_argument("--first", default="embedding", help="first trainable slots, with commas")
     reader.add_argument("--children", type=int, default=4, help="per worker and turn")
+    reader.add_argument(
+        "--products", type=int, default=12_000, help="of a worker that multiplies matrices only"
+    )
     reader.add_argument("--cycles", type=int, default=2)
     reader.add_argument("--samples", type=int, default=2048)
     reader.add_argument("--batch", type=int, default=512)

@@ -137,10 +137,13 @@ def test_the_tiny_mlp_is_known_only_while_it_is_installed() -> None:
 
 
 def test_workers_are_counted(out: Path) -> None:
-    workers.main([*TINY, *TINY_VIT, *TINY_CHILD, "--workers", "1", "--children", "1", "--out", str(out)])
-    (row,) = tables(out)["Throughput"]
-    assert row["workers"] == 1
-    assert row["× one worker"] == 1
+    small = ["--workers", "2", "--children", "1", "--products", "2"]
+    workers.main([*TINY, *TINY_VIT, *TINY_CHILD, *small, "--out", str(out)])
+    one, two = tables(out)["Throughput"]
+    assert (one["workers"], two["workers"]) == (1, 2)
+    assert (one["× one worker"], one[workers.LIMIT]) == (1, 1)
+    assert two["× one worker"] == pytest.approx(two["children/s"] / one["children/s"])
+    assert two[workers.LIMIT] > 0
 
 
 def test_numbers_of_workers_double_up_to_the_most() -> None:
