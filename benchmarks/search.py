@@ -6,7 +6,8 @@
 carries out a variant of a recipe, with a part of its budget: with the fast engine by a worker per core and by
 one; with the plain engine, in the same precision by one worker, and in float32 in one process with a thread
 per core, as PyTorch comes. It lists the children whose fate differs. In timm's way every child trains all
-layers at its own resolution and reads its images one by one, by a thread per core, in both precisions.
+layers at its own resolution and reads and changes its images one by one, by a thread per core, in both
+precisions.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ from benchmarks.step import peer_settings
 from benchmarks.system import make_system, noise, trained, usual_hparams
 from taskgrove.coordinator.base import Work
 from taskgrove.coordinator.executors import EXECUTORS
+from taskgrove.domain.hparams import Hparams
 from taskgrove.domain.ids import TaskName
 from taskgrove.domain.jobs import Outcome, TrainConfig, TrainJob
 from taskgrove.experiment.api import open_or_create
@@ -43,8 +45,9 @@ from taskgrove.experiment.decode import VARIANTS
 from taskgrove.experiment.grove import Grove
 from taskgrove.experiment.spec import ExperimentSpec, TrainSpec
 from taskgrove.experiment.tables import read_table
-from taskgrove.tasks.preprocess import RESOLUTION
+from taskgrove.tasks.preprocess import OF_COLOURS, RESOLUTION, is_deterministic
 
+Child = TypeVar("Child")
 PEER_MODULE = "benchmarks.peers.vit_finetune"
 TIMMS_WAY = "timm's way"
 FAST, ALONE, PLAIN, FLOAT32 = "fast", "fast, one worker", "plain, one worker", "plain, float32, no workers"
@@ -105,8 +108,8 @@ class Searches:
         self._folder = folder
         self._runs = 0
         self.newest: Grove | None = None
-        self.children: Counter[tuple[TaskName, int]] = Counter()
-        """By task and resolution, in the newest run; only where they are trained in this process."""
+        self.children: list[TrainJob] = []
+        """Of the newest run; only where they are trained in this process."""
 
     def seconds(self) -> float:
         """Carry it out; what it took, reading data and testing included."""
@@ -122,22 +125,22 @@ class Searches:
 
     def _counting(self, work: Work) -> Work:
         def train(job: TrainJob) -> Outcome:
-            self.children[job.task, int(job.hparams[RESOLUTION])] += 1
+            self.children.append(job)
             return work.train(job)
 
         return replace(work, train=train)
 
 
 class TimmsWay:
-    """One full fine-tune per child of a search, at the child's resolution.
+    """One full fine-tune per child of a search, at the child's resolution and with its random changes.
 
     Args:
         peer: Trains them.
         precision: In which.
         searches: Whose newest run is repeated.
         train: How its children were trained.
-        at_each: Children that are trained of those of one task and resolution; the others are taken to cost
-            as much.
+        at_each: Children that are trained of those of one task and resolution, and as many of those whose
+            images are changed at random; the others are taken to cost as much.
         folder: Where the peer finds the images.
     """
 
@@ -154,23 +157,46 @@ class TimmsWay:
     def seconds(self) -> float:
         """Train some; what all children of the search take."""
         grove, spent = grown(self._searches), 0.0
-        files = {task: export(grove, task, self._folder) for task, _ in self._searches.children}
-        for (task, resolution), children in sorted(self._searches.children.items()):
-            path, sizes = files[task]
+        tasks = sorted({job.task for job in self._searches.children})
+        files = {task: export(grove, task, self._folder) for task in tasks}
+        alike: dict[tuple[TaskName, int, bool], list[dict[str, float]]] = {}
+        for job in self._searches.children:
+            changes = changes_of(job.hparams, int(files[job.task][1]["channels"]))
+            kind = job.task, int(job.hparams[RESOLUTION]), bool(changes)
+            alike.setdefault(kind, []).append(changes)
+        for (task, resolution, _), children in sorted(alike.items()):
             tried = [
-                self._peer.seconds(
-                    data=str(path),
-                    classes=sizes["classes"],
-                    cycles=self._train.cycles,
-                    samples=min(sizes["samples"], self._train.samples_cap),
-                    val=self._train.val_cap,
-                    precision=self._precision,
-                    resolution=resolution,
-                )
-                for _ in range(self._at_each)
+                self._one(*files[task], resolution, changes) for changes in spread(children, self._at_each)
             ]
-            spent += fmean(tried) * children
+            spent += fmean(tried) * len(children)
         return spent
+
+    def _one(self, path: Path, sizes: dict[str, int], resolution: int, changes: dict[str, float]) -> float:
+        return self._peer.seconds(
+            data=str(path),
+            classes=sizes["classes"],
+            cycles=self._train.cycles,
+            samples=min(sizes["samples"], self._train.samples_cap),
+            val=self._train.val_cap,
+            precision=self._precision,
+            resolution=resolution,
+            changes=changes,
+        )
+
+
+def changes_of(hparams: Hparams, channels: int) -> dict[str, float]:
+    """What a child's training images undergo at random, in the peer's words; empty for nothing."""
+    if is_deterministic(hparams, channels):
+        return {}
+    left_out = (RESOLUTION, *(OF_COLOURS if channels == 1 else ()))
+    asked = {name: float(value) for name, value in hparams.items() if name.startswith("data.")}
+    return {name.removeprefix("data."): value for name, value in asked.items() if name not in left_out}
+
+
+def spread(children: Sequence[Child], most: int) -> Sequence[Child]:
+    """Some of them, from all parts of the sequence."""
+    step = max(1.0, len(children) / most)
+    return [children[int((place + 0.5) * step)] for place in range(min(most, len(children)))]
 
 
 def export(grove: Grove, name: TaskName, folder: Path) -> tuple[Path, dict[str, int]]:
@@ -180,7 +206,8 @@ def export(grove: Grove, name: TaskName, folder: Path) -> tuple[Path, dict[str, 
     arrays: dict[str, Any] = {"x_train": data.train.images, "y_train": data.train.labels}
     arrays |= {"x_val": data.val.images, "y_val": data.val.labels}
     np.savez(path, allow_pickle=False, **arrays)
-    return path, {"samples": len(data.train), "classes": len(data.class_names)}
+    sizes = {"samples": len(data.train), "classes": len(data.class_names)}
+    return path, {**sizes, "channels": data.train.images.shape[-1]}
 
 
 def carry_out(
@@ -257,12 +284,10 @@ def page(
     arguments: argparse.Namespace,
     times: dict[str, tuple[float, ...]],
     groves: dict[str, Grove],
-    trained: Counter[tuple[TaskName, int]],
+    trained: Sequence[TrainJob],
 ) -> Page:
     """Wall times, and whether the searches agree."""
-    sizes: Counter[int] = Counter()
-    for (_, resolution), number in trained.items():
-        sizes[resolution] += number
+    sizes = Counter(int(job.hparams[RESOLUTION]) for job in trained)
     children = {way: fates(grove) for way, grove in groves.items()}
     quickest = median(times[FAST])
     walls: list[Row] = [
@@ -304,10 +329,10 @@ def page(
             "engines do the same sums in another order, so qualities differ by a few validation images, in "
             "float32 by some more; from the first accepted child that only one of two searches accepts, they "
             "choose among other parents, in that task and in those that use its layers.",
-            f"{TIMMS_WAY} trains all layers of each child for as many images at its resolution, without the "
-            f"random changes that it asks for; {arguments.timm_children} of each task and resolution "
-            f"measured and the others taken to cost as much. Plain in float32 and {TIMMS_WAY} use "
-            f"{arguments.threads} threads.",
+            f"{TIMMS_WAY} trains all layers of each child for as many images at its resolution and with its "
+            f"random changes, by Pillow; {arguments.timm_children} of each task and resolution measured, and "
+            "as many of those without such changes; the others are taken to cost as much. It tests nothing. "
+            f"Plain in float32 and {TIMMS_WAY} use {arguments.threads} threads.",
         ],
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -12,28 +13,37 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from benchmarks.peers.answer import Respond, serve
+from benchmarks.peers.changes import changed
 from benchmarks.peers.vision import vision_transformer
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
-    """A split of an npz file, each image prepared when it is asked for."""
+    """A split of an npz file, each image prepared when it is asked for.
 
-    def __init__(self, path: str, split: str, resolution: int) -> None:
+    Args:
+        path: Of the file.
+        split: In it.
+        resolution: Of the prepared images.
+        changes: At random; see `changed`.
+    """
+
+    def __init__(self, path: str, split: str, resolution: int, changes: Mapping[str, float]) -> None:
         with np.load(path) as arrays:
             self.images, self.labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
-        self.size = resolution, resolution
+        self.resolution = resolution
+        self.changes = changes
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         picture = Image.fromarray(self.images[index].squeeze()).convert("RGB")
-        pixels = np.asarray(picture.resize(self.size, Image.Resampling.BILINEAR), dtype=np.float32)
+        pixels = np.asarray(changed(picture, self.resolution, self.changes), dtype=np.float32)
         return torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1, int(self.labels[index])
 
 
 def prepare(settings: dict[str, Any]) -> tuple[str, Respond]:
-    """A request names the `data`, its `classes`, the `cycles`, and `samples` and `val` images in each."""
+    """A request names the `data`, `classes`, `changes`, the `cycles`, `samples` and `val` images in each."""
     torch.set_num_threads(settings["threads"])
     about, _ = vision_transformer({**settings, "num_classes": 2})
 
@@ -49,8 +59,8 @@ def fine_tune(job: dict[str, Any]) -> float:
     """Train a child; its best accuracy over the cycles."""
     _, model = vision_transformer({**job, "num_classes": job["classes"]})
     model = model.to(job["device"])
-    train = Pictures(job["data"], "train", job["resolution"])
-    val = Pictures(job["data"], "val", job["resolution"])
+    train = Pictures(job["data"], "train", job["resolution"], job["changes"])
+    val = Pictures(job["data"], "val", job["resolution"], {})
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     best = 0.0
     for _ in range(job["cycles"]):

@@ -14,7 +14,7 @@ RESOLUTION = "data.resolution"
 
 _DELTAS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 _DELTA_NAMES = ("data.brightness", "data.contrast", "data.saturation", "data.hue", "data.quality")
-_OF_COLOURS = ("data.saturation", "data.hue")
+OF_COLOURS = ("data.saturation", "data.hue")
 """Grey has neither."""
 
 
@@ -90,7 +90,7 @@ def is_deterministic(hparams: Hparams, channels: int) -> bool:
         channels: Of the images, 1 or 3.
     """
     area_is_whole = _number(hparams, "data.area_min") >= 1
-    names = ("data.flip", *(name for name in _DELTA_NAMES if channels > 1 or name not in _OF_COLOURS))
+    names = ("data.flip", *(name for name in _DELTA_NAMES if channels > 1 or name not in OF_COLOURS))
     return area_is_whole and not any(_number(hparams, name) for name in names)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
-from collections import Counter
 from pathlib import Path
 from statistics import median
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import taskgrove
 from benchmarks import bytes as bytes_
@@ -23,12 +25,13 @@ from benchmarks.log_writers import SYSTEMS
 from benchmarks.measure import interleaved
 from benchmarks.page import Page, Row, markdown
 from benchmarks.peer import Peer, PeerError
+from benchmarks.peers.changes import changed, turned
 from benchmarks.tiny_mlp import MEMBER, installed
 from taskgrove.backbones.families import family_of
 from taskgrove.domain.errors import UnknownNameError
-from taskgrove.domain.ids import TaskName
-from taskgrove.experiment.grove import Grove
+from taskgrove.domain.hparams import Hparams
 from taskgrove.experiment.spec import TrainSpec
+from taskgrove.tasks.preprocess import RESOLUTION
 from tests.forked import CONTEXT
 from tests.unit.small_experiments import SMALL, written
 
@@ -102,22 +105,61 @@ def test_a_search_is_compared_with_itself_and_timms_way(tmp_path: Path, out: Pat
     assert sum(row["children"] for row in found["Children by resolution"]) == 2
 
 
-def test_timms_way_costs_what_children_of_each_resolution_cost(tmp_path: Path) -> None:
-    class Priced(search.Searches):
-        """Of two tasks, at two resolutions."""
-
-        def __init__(self, grove: Grove) -> None:
-            self.newest = grove
-            self.children = Counter({(TaskName("a"), 8): 3, (TaskName("a"), 16): 1, (TaskName("b"), 8): 2})
-
-    peer = mock.Mock(seconds=mock.Mock(side_effect=lambda **asked: asked["resolution"] * asked["cycles"]))
+def test_timms_way_costs_what_children_of_each_kind_cost(tmp_path: Path) -> None:
     grove = taskgrove.create(tmp_path / "grove", root="vit-tiny-test")
     for task in "ab":
         grove.add_task(task, "sklearn:digits")
-    train = TrainSpec(cycles=2, samples_cap=64, batch_size=8)
-    way = search.TimmsWay(peer, "fp32", Priced(grove), train, 2, tmp_path)
-    assert way.seconds() == 2 * (3 * 8 + 16 + 2 * 8)
-    assert peer.seconds.call_count == 6
+    wanted: list[tuple[int, Hparams]] = [(8, {}), (8, {"data.hue": 0.1}), (8, {"data.flip": True}), (16, {})]
+    wanted.append((8, {"data.contrast": 0.2}))
+    children = [mock.Mock(task="a", hparams={RESOLUTION: edge, **changes}) for edge, changes in wanted]
+    children += [mock.Mock(task="b", hparams={RESOLUTION: 8})] * 9
+    peer = mock.Mock(
+        seconds=mock.Mock(side_effect=lambda **asked: asked["resolution"] + 100 * bool(asked["changes"]))
+    )
+    searches = mock.Mock(newest=grove, children=children)
+    way = search.TimmsWay(peer, "fp32", searches, TrainSpec(samples_cap=64, batch_size=8), 1, tmp_path)
+    # Hues of grey digits are nothing that could change.
+    assert way.seconds() == 2 * 8 + 2 * 108 + 16 + 9 * 8
+    asked = [call.kwargs["changes"] for call in peer.seconds.call_args_list]
+    assert asked == [{}, {"contrast": 0.2}, {}, {}]
+
+
+def test_children_are_chosen_from_all_parts_of_a_search() -> None:
+    assert search.spread("abcdefgh", 2) == ["c", "g"]
+    assert search.spread("abc", 3) == ["a", "b", "c"]
+    assert search.spread("abc", 9) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"quality": 0.9},
+        {"area_min": 0.05, "aspect_min": 0.5},
+        {"flip": 1.0},
+        {"brightness": 0.5},
+        {"contrast": 0.5},
+        {"saturation": 0.5},
+        {"hue": 0.5},
+    ],
+    ids=" ".join,
+)
+def test_timms_way_changes_pictures_at_random(changes: dict[str, float]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    picture = Image.fromarray(pixels)
+    random.seed(0)
+    found = {changed(picture, 16, changes).tobytes() for _ in range(8)}
+    assert 1 < len(found) <= 8
+    assert changed(picture, 16, changes).size == (16, 16)
+    assert changed(picture, 16, {}) == picture.resize((16, 16), Image.Resampling.BILINEAR)
+
+
+def test_a_turn_of_hues_keeps_grey_and_a_whole_turn_everything() -> None:
+    colours = np.array([[[255, 0, 0], [90, 90, 90]]], np.uint8)
+    picture = Image.fromarray(colours)
+    third = np.asarray(turned(picture, 1 / 3))
+    assert third[0, 0].argmax() == 1
+    assert third[0, 1].tolist() == [90, 90, 90]
+    assert np.asarray(turned(picture, -1 / 3))[0, 0].argmax() == 2
 
 
 def test_overhead_is_compared_with_bare_loops(out: Path) -> None:
