@@ -7,7 +7,7 @@ carries out a variant of a recipe, with a part of its budget: with the fast engi
 one; with the plain engine, in the same precision by one worker, and in float32 in one process with a thread
 per core, as PyTorch comes. It lists the children whose fate differs. In timm's way every child trains all
 layers at its own resolution and reads and changes its images one by one, by a thread per core, in both
-precisions.
+precisions. All ways run in slices of seconds, while the others are stopped. Linux only.
 """
 
 from __future__ import annotations
@@ -16,42 +16,38 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
-from time import perf_counter
-from typing import Any, TypeVar
 
-import numpy as np
 import torch
 
 import taskgrove
 from benchmarks.fates import fates, fates_that_differ, outline
-from benchmarks.measure import DTYPES, interleaved, machine, parser, settle
+from benchmarks.measure import DTYPES, machine, parser, settle
 from benchmarks.page import Page, Row, save
-from benchmarks.peer import Peer
+from benchmarks.slices import in_slices
 from benchmarks.step import peer_settings
 from benchmarks.system import make_system, noise, trained, usual_hparams
+from benchmarks.timms_way import TimmsWay, tunings_of
 from taskgrove.coordinator.base import Work
-from taskgrove.coordinator.executors import EXECUTORS
-from taskgrove.domain.hparams import Hparams
-from taskgrove.domain.ids import TaskName
-from taskgrove.domain.jobs import Outcome, TrainConfig, TrainJob
+from taskgrove.domain.jobs import Outcome, TrainJob
 from taskgrove.experiment.api import open_or_create
 from taskgrove.experiment.build import build_device, build_train
 from taskgrove.experiment.decode import VARIANTS
 from taskgrove.experiment.grove import Grove
-from taskgrove.experiment.spec import ExperimentSpec, TrainSpec
+from taskgrove.experiment.spec import ExperimentSpec
 from taskgrove.experiment.tables import read_table
-from taskgrove.tasks.preprocess import OF_COLOURS, RESOLUTION, is_deterministic
+from taskgrove.tasks.preprocess import RESOLUTION
 
-Child = TypeVar("Child")
-PEER_MODULE = "benchmarks.peers.vit_finetune"
 TIMMS_WAY = "timm's way"
 FAST, ALONE, PLAIN, FLOAT32 = "fast", "fast, one worker", "plain, one worker", "plain, float32, no workers"
 """Ways of Taskgrove."""
+SHARES = {FAST: 1.0, ALONE: 1.9, PLAIN: 2.3, FLOAT32: 3.0}
+TIMMS_SHARE = 6.0
+"""What the ways take, about, so that all end together."""
 CHILDREN = 8
 """Of a generation (000, §4): what a budget is a multiple of."""
 
@@ -95,142 +91,85 @@ def ways_of(spec: ExperimentSpec, workers: int, threads: int) -> dict[str, Exper
     }
 
 
-class Searches:
-    """Carries out an experiment again and again, each time on a new system.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnWay:
+    """An experiment, carried out on a new system.
 
-    Args:
+    Attributes:
         spec: The experiment.
-        folder: Of the systems.
+        threads: Of the process.
+        folder: Of the system.
     """
 
-    def __init__(self, spec: ExperimentSpec, folder: Path) -> None:
-        self._spec = spec
-        self._folder = folder
-        self._runs = 0
-        self.newest: Grove | None = None
-        self.children: list[TrainJob] = []
-        """Of the newest run; only where they are trained in this process."""
+    spec: ExperimentSpec
+    threads: int
+    folder: Path
 
-    def seconds(self) -> float:
-        """Carry it out; what it took, reading data and testing included."""
-        self._runs += 1
-        self.children.clear()
-        start = perf_counter()
-        self.newest = open_or_create(self._folder / f"run{self._runs}", self._spec.root)
-        if EXECUTORS[self._spec.executor].parallel:
-            self.newest.run(self._spec)
-        else:
-            self.newest.run(self._spec, wrap=self._counting)
-        return perf_counter() - start
+    def __call__(self) -> Callable[[], None]:
+        """Ready to carry it out, reading data and testing included."""
+        torch.set_num_threads(self.threads)
+        warm_up(self.spec)
+        return self.carry_out
 
-    def _counting(self, work: Work) -> Work:
-        def train(job: TrainJob) -> Outcome:
-            self.children.append(job)
-            return work.train(job)
+    def carry_out(self) -> None:
+        """Once, on a new system."""
+        open_or_create(self.folder, self.spec.root).run(self.spec)
 
-        return replace(work, train=train)
+    def children(self) -> list[TrainJob]:
+        """Carry it out here, without workers; the children that were trained."""
+        found: list[TrainJob] = []
 
+        def watched(work: Work) -> Work:
+            def train(job: TrainJob) -> Outcome:
+                found.append(job)
+                return work.train(job)
 
-class TimmsWay:
-    """One full fine-tune per child of a search, at the child's resolution and with its random changes.
+            return replace(work, train=train)
 
-    Args:
-        peer: Trains them.
-        precision: In which.
-        searches: Whose newest run is repeated.
-        train: How its children were trained.
-        at_each: Children that are trained of those of one task and resolution, and as many of those whose
-            images are changed at random; the others are taken to cost as much.
-        folder: Where the peer finds the images.
-    """
-
-    def __init__(
-        self, peer: Peer, precision: str, searches: Searches, train: TrainSpec, at_each: int, folder: Path
-    ) -> None:
-        self._peer = peer
-        self._precision = precision
-        self._searches = searches
-        self._train = train
-        self._at_each = at_each
-        self._folder = folder
-
-    def seconds(self) -> float:
-        """Train some; what all children of the search take."""
-        grove, spent = grown(self._searches), 0.0
-        tasks = sorted({job.task for job in self._searches.children})
-        files = {task: export(grove, task, self._folder) for task in tasks}
-        alike: dict[tuple[TaskName, int, bool], list[dict[str, float]]] = {}
-        for job in self._searches.children:
-            changes = changes_of(job.hparams, int(files[job.task][1]["channels"]))
-            kind = job.task, int(job.hparams[RESOLUTION]), bool(changes)
-            alike.setdefault(kind, []).append(changes)
-        for (task, resolution, _), children in sorted(alike.items()):
-            tried = [
-                self._one(*files[task], resolution, changes) for changes in spread(children, self._at_each)
-            ]
-            spent += fmean(tried) * len(children)
-        return spent
-
-    def _one(self, path: Path, sizes: dict[str, int], resolution: int, changes: dict[str, float]) -> float:
-        return self._peer.seconds(
-            data=str(path),
-            classes=sizes["classes"],
-            cycles=self._train.cycles,
-            samples=min(sizes["samples"], self._train.samples_cap),
-            val=self._train.val_cap,
-            precision=self._precision,
-            resolution=resolution,
-            changes=changes,
-        )
-
-
-def changes_of(hparams: Hparams, channels: int) -> dict[str, float]:
-    """What a child's training images undergo at random, in the peer's words; empty for nothing."""
-    if is_deterministic(hparams, channels):
-        return {}
-    left_out = (RESOLUTION, *(OF_COLOURS if channels == 1 else ()))
-    asked = {name: float(value) for name, value in hparams.items() if name.startswith("data.")}
-    return {name.removeprefix("data."): value for name, value in asked.items() if name not in left_out}
-
-
-def spread(children: Sequence[Child], most: int) -> Sequence[Child]:
-    """Some of them, from all parts of the sequence."""
-    step = max(1.0, len(children) / most)
-    return [children[int((place + 0.5) * step)] for place in range(min(most, len(children)))]
-
-
-def export(grove: Grove, name: TaskName, folder: Path) -> tuple[Path, dict[str, int]]:
-    """A task's images as a file, and its sizes."""
-    data = grove.task_data(name)
-    path = folder / f"{name}.npz"
-    arrays: dict[str, Any] = {"x_train": data.train.images, "y_train": data.train.labels}
-    arrays |= {"x_val": data.val.images, "y_val": data.val.labels}
-    np.savez(path, allow_pickle=False, **arrays)
-    sizes = {"samples": len(data.train), "classes": len(data.class_names)}
-    return path, {**sizes, "channels": data.train.images.shape[-1]}
+        open_or_create(self.folder, self.spec.root).run(self.spec, wrap=watched)
+        return found
 
 
 def carry_out(
     spec: ExperimentSpec, arguments: argparse.Namespace, device: torch.device, folder: Path
 ) -> Page:
-    """All ways in turns."""
+    """Once to see its children, then all ways in slices."""
     specs = ways_of(spec, arguments.workers, arguments.threads)
-    searches = {way: Searches(specs[way], folder / str(place)) for place, way in enumerate(specs)}
-    for way in specs.values():
-        warm_up(spec, build_train(way.train, device), device)
-    ways: dict[str, Callable[[], float]] = {way: search.seconds for way, search in searches.items()}
-    wanted = peer_settings(member_settings(spec, arguments), "fp32", device)
-    with Peer(arguments.peer_python, PEER_MODULE, wanted, {}) as peer:
-        for precision in DTYPES:
-            tunes = TimmsWay(peer, precision, searches[ALONE], spec.train, arguments.timm_children, folder)
-            ways[f"{TIMMS_WAY}: {peer.about}, {precision}"] = tunes.seconds
-        times = interleaved(ways, arguments.repetitions, warm_up=0)
-    groves = {way: grown(search) for way, search in searches.items()}
-    return page(spec, arguments, times, groves, searches[ALONE].children)
+    seen = OwnWay(spec=specs[ALONE], threads=arguments.threads, folder=folder / "seen")
+    children = seen.children()
+    first = taskgrove.open(seen.folder)
+    tunings = tunings_of(first, children, arguments.timm_children, spec.train, folder)
+    settings = peer_settings(member_settings(spec, arguments), "fp32", device)
+    peers = {
+        precision: TimmsWay(
+            python=arguments.peer_python,
+            settings=settings,
+            tunings=tuple(replace(t, request={**t.request, "precision": precision}) for t in tunings),
+        )
+        for precision in DTYPES
+    }
+    shares = {**SHARES, **dict.fromkeys(peers, TIMMS_SHARE * len(tunings) / len(children))}
+    lengths = {way: arguments.slice * share for way, share in shares.items()}
+    times: dict[str, list[float]] = {}
+    for turn in range(arguments.repetitions):
+        own = {
+            way: OwnWay(spec=specs[way], threads=arguments.threads, folder=folder / f"{turn} {place}")
+            for place, way in enumerate(specs)
+        }
+        told = in_slices({**own, **peers}, lengths)
+        for way in own:
+            times.setdefault(way, []).append(told[way].seconds)
+        for precision, peer in peers.items():
+            name, seconds = peer.all_children(told[precision])
+            times.setdefault(f"{TIMMS_WAY}: {name}, {precision}", []).append(seconds)
+    groves = {way: taskgrove.open(one.folder) for way, one in own.items()}
+    return page(spec, arguments, times, groves, first, children, len(tunings))
 
 
-def warm_up(spec: ExperimentSpec, config: TrainConfig, device: torch.device) -> None:
+def warm_up(spec: ExperimentSpec) -> None:
     """Train a child, so that no way pays for what is loaded on first use."""
+    device = build_device(spec.device)
+    config = build_train(spec.train, device)
     system = make_system(spec.root.member, noise(64, 28, 10))
     trained(system.trainer(device), system.job("embedding", replace(config, cycles=1)))
 
@@ -246,20 +185,11 @@ def member_settings(spec: ExperimentSpec, arguments: argparse.Namespace) -> argp
     )
 
 
-def grown(searches: Searches) -> Grove:
-    """The newest system."""
-    assert searches.newest is not None
-    return searches.newest
-
-
-def phases(groves: dict[str, Grove]) -> list[Row]:
-    """Seconds of the children's phases, by way; those of workers add up."""
-    rows: list[Row] = []
-    for way, grove in groves.items():
-        commits = [commit.meters for commit in grove.store.history()]
-        names = ("train_s", "load_s", "learn_s", "validate_s", "write_s")
-        rows.append({"way": way, **{name: sum(c.get(name, 0.0) for c in commits) for name in names}})
-    return rows
+def phases(grove: Grove) -> Row:
+    """Seconds of the children's phases; those of workers add up."""
+    commits = [commit.meters for commit in grove.store.history()]
+    names = ("train_s", "load_s", "learn_s", "validate_s", "write_s")
+    return {name: sum(commit.get(name, 0.0) for commit in commits) for name in names}
 
 
 def accuracies(groves: dict[str, Grove]) -> list[Row]:
@@ -282,11 +212,23 @@ def accuracies(groves: dict[str, Grove]) -> list[Row]:
 def page(
     spec: ExperimentSpec,
     arguments: argparse.Namespace,
-    times: dict[str, tuple[float, ...]],
+    times: Mapping[str, Sequence[float]],
     groves: dict[str, Grove],
+    first: Grove,
     trained: Sequence[TrainJob],
+    num_tuned: int,
 ) -> Page:
-    """Wall times, and whether the searches agree."""
+    """Wall times, and whether the searches agree.
+
+    Args:
+        spec: The experiment.
+        arguments: Of the command line.
+        times: Of each way, in seconds.
+        groves: Of the ways of the last turn.
+        first: Where the search was carried out before the others.
+        trained: Its children.
+        num_tuned: How many were trained in timm's way.
+    """
     sizes = Counter(int(job.hparams[RESOLUTION]) for job in trained)
     children = {way: fates(grove) for way, grove in groves.items()}
     quickest = median(times[FAST])
@@ -309,10 +251,11 @@ def page(
             "workers of the first way, one thread each": float(arguments.workers),
             "precision": build_train(spec.train, build_device(spec.device)).precision,
             "repetitions": float(arguments.repetitions),
+            "slice, seconds": arguments.slice,
         },
         tables={
             "Wall time": walls,
-            "Phases of the newest runs, seconds": phases(groves),
+            f"Phases, {ALONE}, seconds": [phases(first)],
             "Children by resolution": [{"pixels": size, "children": sizes[size]} for size in sorted(sizes)],
             "The same search as the first way's": [
                 {"way": way, **outline(children[FAST], found)} for way, found in others.items()
@@ -330,9 +273,11 @@ def page(
             "float32 by some more; from the first accepted child that only one of two searches accepts, they "
             "choose among other parents, in that task and in those that use its layers.",
             f"{TIMMS_WAY} trains all layers of each child for as many images at its resolution and with its "
-            f"random changes, by Pillow; {arguments.timm_children} of each task and resolution measured, and "
-            "as many of those without such changes; the others are taken to cost as much. It tests nothing. "
-            f"Plain in float32 and {TIMMS_WAY} use {arguments.threads} threads.",
+            f"random changes, by Pillow. {num_tuned} were trained, {arguments.timm_children} for each task "
+            "and resolution with and without such changes; the others are taken to cost as much. It tests "
+            f"nothing. Plain in float32 and {TIMMS_WAY} use {arguments.threads} threads.",
+            f"Ways took turns in slices, of {arguments.slice:g} seconds for the first and of more for those "
+            "that take longer; the seconds are those in which they ran. Phases are of a run before them.",
         ],
     )
 
@@ -346,6 +291,7 @@ def main(given: list[str] | None = None) -> None:
     reader.add_argument("--scale", type=float, default=0.25, help="part of the recipe's budget")
     reader.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="of the first way")
     reader.add_argument("--timm-children", type=int, default=1, help="measured per task and resolution")
+    reader.add_argument("--slice", type=float, default=4.0, help="seconds of the first way's")
     reader.add_argument("--peer-python", default=sys.executable, help="of an environment with timm")
     arguments = reader.parse_args(given)
     device = settle(arguments)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,7 +21,19 @@ from PIL import Image
 
 import taskgrove
 from benchmarks import bytes as bytes_
-from benchmarks import gpu, log, memory, opening, overhead, prefix, search, serving_prefix, step, workers
+from benchmarks import (
+    gpu,
+    log,
+    memory,
+    opening,
+    overhead,
+    prefix,
+    search,
+    serving_prefix,
+    step,
+    timms_way,
+    workers,
+)
 from benchmarks.breakdown import REST, breakdown, flops_of, group_of
 from benchmarks.fates import Fate, fates_that_differ, outline
 from benchmarks.lives import RECORDS
@@ -26,6 +42,7 @@ from benchmarks.measure import interleaved
 from benchmarks.page import Page, Row, markdown
 from benchmarks.peer import Peer, PeerError
 from benchmarks.peers.changes import changed, turned
+from benchmarks.slices import ProgramFailedError, Told, in_slices
 from benchmarks.tiny_mlp import MEMBER, installed
 from taskgrove.backbones.families import family_of
 from taskgrove.domain.errors import UnknownNameError
@@ -44,7 +61,7 @@ pytestmark = pytest.mark.usefixtures("threads", "_loaded")
 @pytest.fixture
 def _loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers need not load torch."""
-    for module in ("workers", "log_writers"):
+    for module in ("workers", "log_writers", "slices"):
         monkeypatch.setattr(f"benchmarks.{module}.get_context", lambda _: CONTEXT)
 
 
@@ -113,21 +130,82 @@ def test_timms_way_costs_what_children_of_each_kind_cost(tmp_path: Path) -> None
     wanted.append((8, {"data.contrast": 0.2}))
     children = [mock.Mock(task="a", hparams={RESOLUTION: edge, **changes}) for edge, changes in wanted]
     children += [mock.Mock(task="b", hparams={RESOLUTION: 8})] * 9
-    peer = mock.Mock(
-        seconds=mock.Mock(side_effect=lambda **asked: asked["resolution"] + 100 * bool(asked["changes"]))
-    )
-    searches = mock.Mock(newest=grove, children=children)
-    way = search.TimmsWay(peer, "fp32", searches, TrainSpec(samples_cap=64, batch_size=8), 1, tmp_path)
+    tunings = timms_way.tunings_of(grove, children, 1, TrainSpec(samples_cap=64, batch_size=8), tmp_path)
     # Hues of grey digits are nothing that could change.
-    assert way.seconds() == 2 * 8 + 2 * 108 + 16 + 9 * 8
-    asked = [call.kwargs["changes"] for call in peer.seconds.call_args_list]
-    assert asked == [{}, {"contrast": 0.2}, {}, {}]
+    asked = [(t.request["resolution"], t.request["changes"], t.children) for t in tunings]
+    assert asked == [(8, {}, 2), (8, {"contrast": 0.2}, 2), (16, {}, 1), (8, {}, 9)]
+    way = timms_way.TimmsWay(python="", settings={}, tunings=tunings)
+    told = Told(slices=[(0, 3), (10, 12)], value=("timm", [(0, 1), (1, 2), (2, 11), (11, 12)]))
+    assert way.all_children(told) == ("timm", 2 * 1 + 2 * 1 + 1 * (1 + 1) + 9 * 1)
 
 
 def test_children_are_chosen_from_all_parts_of_a_search() -> None:
-    assert search.spread("abcdefgh", 2) == ["c", "g"]
-    assert search.spread("abc", 3) == ["a", "b", "c"]
-    assert search.spread("abc", 9) == ["a", "b", "c"]
+    assert timms_way.spread("abcdefgh", 2) == ["c", "g"]
+    assert timms_way.spread("abc", 3) == ["a", "b", "c"]
+    assert timms_way.spread("abc", 9) == ["a", "b", "c"]
+
+
+class Busy:
+    """Works for some time of its own and notes when, as does a process that it starts.
+
+    Args:
+        folder: Where they note it.
+        seconds: Each of them.
+    """
+
+    NOTE = """
+import sys, time
+with open(sys.argv[1], "w") as file:
+    while time.process_time() < float(sys.argv[2]):
+        print(time.perf_counter(), file=file)
+"""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self._folder = folder
+        self._seconds = seconds
+
+    def __call__(self) -> Callable[[], str]:
+        self._folder.mkdir()
+        return self._work
+
+    def _work(self) -> str:
+        script = [sys.executable, "-S", "-c", self.NOTE, str(self._folder / "started"), str(self._seconds)]
+        with subprocess.Popen(script), (self._folder / "own").open("w") as file:
+            end = time.process_time() + self._seconds
+            while time.process_time() < end:
+                print(time.perf_counter(), file=file)
+        return self._folder.name
+
+    def noted(self) -> list[float]:
+        return [float(line) for path in self._folder.iterdir() for line in path.read_text().splitlines()]
+
+
+def test_programs_run_while_the_others_are_stopped(tmp_path: Path) -> None:
+    programs = {name: Busy(tmp_path / name, 0.4) for name in "ab"}
+    told = in_slices(programs, {"a": 0.05, "b": 0.1})
+    spans = {name: one.slices for name, one in told.items()}
+    assert {name: one.value for name, one in told.items()} == {"a": "a", "b": "b"}
+    assert len(spans["a"]) > 3
+    everything = sorted(span for several in spans.values() for span in several)
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(everything))
+    for name, one in told.items():
+        noted = programs[name].noted()
+        assert len({path.name for path in (tmp_path / name).iterdir()}) == 2
+        inside = sum(any(start <= at <= end for start, end in spans[name]) for at in noted)
+        # A process may take some microseconds to stop.
+        assert inside >= 0.99 * len(noted)
+        assert one.seconds >= 0.4
+        assert one.running(0.0, noted[0]) < one.seconds < one.running(0.0, time.perf_counter()) + 1e-9
+
+
+def test_a_program_that_fails_ends_the_others(tmp_path: Path) -> None:
+    with pytest.raises(ProgramFailedError, match="ended with 1"):
+        in_slices({"a": Busy(tmp_path / "a", 60), "b": fails}, {"a": 0.01, "b": 0.01})
+
+
+def fails() -> Callable[[], object]:
+    """A program whose work raises."""
+    return lambda: 1 // 0
 
 
 @pytest.mark.parametrize(
