@@ -231,17 +231,6 @@ def page(
     """
     sizes = Counter(int(job.hparams[RESOLUTION]) for job in trained)
     children = {way: fates(grove) for way, grove in groves.items()}
-    quickest = median(times[FAST])
-    walls: list[Row] = [
-        {
-            "way": way,
-            "s": median(seconds),
-            "low": min(seconds),
-            "high": max(seconds),
-            "× fast": median(seconds) / quickest,
-        }
-        for way, seconds in times.items()
-    ]
     others = {way: found for way, found in children.items() if way != FAST}
     return Page(
         title=f"A search, {spec.name}: {len(children[FAST])} children on {len(spec.tasks)} tasks",
@@ -254,7 +243,7 @@ def page(
             "slice, seconds": arguments.slice,
         },
         tables={
-            "Wall time": walls,
+            "Wall time": walls(times),
             f"Phases, {ALONE}, seconds": [phases(first)],
             "Children by resolution": [{"pixels": size, "children": sizes[size]} for size in sorted(sizes)],
             "The same search as the first way's": [
@@ -267,19 +256,39 @@ def page(
                 if way != ALONE
             },
         },
-        notes=[
-            "A worker has one thread, and where no more is said, the precision below. Both "
-            "engines do the same sums in another order, so qualities differ by a few validation images, in "
-            "float32 by some more; from the first accepted child that only one of two searches accepts, they "
-            "choose among other parents, in that task and in those that use its layers.",
-            f"{TIMMS_WAY} trains all layers of each child for as many images at its resolution and with its "
-            f"random changes, by Pillow. {num_tuned} were trained, {arguments.timm_children} for each task "
-            "and resolution with and without such changes; the others are taken to cost as much. It tests "
-            f"nothing. Plain in float32 and {TIMMS_WAY} use {arguments.threads} threads.",
-            f"Ways took turns in slices, of {arguments.slice:g} seconds for the first and of more for those "
-            "that take longer; the seconds are those in which they ran. Phases are of a run before them.",
-        ],
+        notes=notes(arguments, num_tuned),
     )
+
+
+def walls(times: Mapping[str, Sequence[float]]) -> list[Row]:
+    """A row per way."""
+    quickest = median(times[FAST])
+    return [
+        {
+            "way": way,
+            "s": median(seconds),
+            "low": min(seconds),
+            "high": max(seconds),
+            "× fast": median(seconds) / quickest,
+        }
+        for way, seconds in times.items()
+    ]
+
+
+def notes(arguments: argparse.Namespace, num_tuned: int) -> list[str]:
+    """What a reader of the page has to know."""
+    return [
+        "A worker has one thread, and where no more is said, the precision below. Both "
+        "engines do the same sums in another order, so qualities differ by a few validation images, in "
+        "float32 by some more; from the first accepted child that only one of two searches accepts, they "
+        "choose among other parents, in that task and in those that use its layers.",
+        f"{TIMMS_WAY} trains all layers of each child for as many images at its resolution and with its "
+        f"random changes, by Pillow. {num_tuned} were trained, {arguments.timm_children} for each task "
+        "and resolution with and without such changes; the others are taken to cost as much. It tests "
+        f"nothing. Plain in float32 and {TIMMS_WAY} use {arguments.threads} threads.",
+        f"Ways took turns in slices, of {arguments.slice:g} seconds for the first and of more for those "
+        "that take longer; the seconds are those in which they ran. Phases are of a run before them.",
+    ]
 
 
 def main(given: list[str] | None = None) -> None:

@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Any
 
 Program = Callable[[], Callable[[], Any]]
-"""Prepares itself, and returns what is measured; both can be pickled."""
+"""Prepares itself, and returns what is measured. It can be pickled, and so can what that returns."""
 
 
 @dataclass(slots=True)
