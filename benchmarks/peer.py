@@ -76,7 +76,7 @@ class Peer:
         self._process.stdin.flush()
         return self._read()
 
-    def seconds(self, **request: str | float | Mapping[str, float]) -> float:
+    def seconds(self, **request: str | float) -> float:
         """The `seconds` of an answer."""
         return float(self.ask(**request)["seconds"])
 

@@ -226,12 +226,12 @@ def test_timms_way_changes_pictures_at_random(changes: dict[str, float]) -> None
     picture = Image.fromarray(pixels)
     random.seed(0)
     found = {changed(picture, 16, changes).tobytes() for _ in range(8)}
-    assert 1 < len(found) <= 8
+    assert len(found) > 1
     assert changed(picture, 16, changes).size == (16, 16)
     assert changed(picture, 16, {}) == picture.resize((16, 16), Image.Resampling.BILINEAR)
 
 
-def test_a_turn_of_hues_keeps_grey_and_a_whole_turn_everything() -> None:
+def test_a_turn_of_hues_moves_colours_either_way_and_keeps_grey() -> None:
     colours = np.array([[[255, 0, 0], [90, 90, 90]]], np.uint8)
     picture = Image.fromarray(colours)
     third = np.asarray(turned(picture, 1 / 3))
